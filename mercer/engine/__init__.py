@@ -1,0 +1,7 @@
+"""How a tile is evaluated: one definition, a torch backend, one planner."""
+
+from mercer.engine.formula import Formula, differentiate, make, parse
+from mercer.engine.mask import Band
+from mercer.engine.reduction import HALF, dense, reduce
+
+__all__ = ["HALF", "Band", "Formula", "dense", "differentiate", "make", "parse", "reduce"]

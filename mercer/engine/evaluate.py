@@ -1,0 +1,107 @@
+"""A formula evaluated entry by entry, differentiable to any order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mercer.engine.fold import fold
+from mercer.engine.formula import Formula, parse, singular_at_zero
+from mercer.engine.planner import LOW_DIMENSION
+from mercer.engine.program import compile_program
+
+
+def evaluate(formula: Formula, scores: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
+    """``F(s_0, s_1, ...; p)`` for scores and parameters that broadcast against each other."""
+    return _Evaluate.apply(formula.text, *scores, *parameters)  # type: ignore[no-untyped-call]
+
+
+def pairwise(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor]) -> list[Tensor]:
+    """The scores of all pairs: ``[*b, n, d] , [*b, m, d] -> [*b, n, m]``, differentiable."""
+    return [_PAIRWISE[kind](x, y) for kind, x, y in zip(formula.kinds, X, Y)]
+
+
+def paired(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor]) -> list[Tensor]:
+    """The scores of point by point: ``[..., d] , [..., d] -> [...]``, differentiable."""
+    return [_PAIRED[kind](x - y) if kind != "dot" else (x * y).sum(-1)
+            for kind, x, y in zip(formula.kinds, X, Y)]  # fmt: skip
+
+
+def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    if x.shape[-1] <= LOW_DIMENSION:
+        return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
+    same = x is y
+    middle = y.mean(-2, keepdim=True)
+    x = (x - middle).double()  # in float64 nothing visible cancels
+    y = x if same else (y - middle).double()
+    norms = x.square().sum(-1)[..., :, None] + y.square().sum(-1)[..., None, :]
+    return (norms - 2 * (x @ y.mT)).clamp(min=0).to(middle.dtype)
+
+
+_PAIRED: dict[str, Any] = {
+    "squared_distance": lambda difference: difference.square().sum(-1),
+    "l1_distance": lambda difference: difference.abs().sum(-1),
+    "sign": lambda difference: difference.sign().sum(-1),
+}
+_PAIRWISE: dict[str, Any] = {
+    "squared_distance": _squared_distances,
+    "l1_distance": lambda x, y: (x[..., :, None, :] - y[..., None, :, :]).abs().sum(-1),
+    "dot": lambda x, y: x @ y.mT,
+    "sign": lambda x, y: (x[..., :, None, :] - y[..., None, :, :]).sign().sum(-1),
+}
+
+
+class _Evaluate(torch.autograd.Function):
+    """The profile; its derivative is the profile's symbolic derivative, evaluated the same way."""
+
+    @staticmethod
+    def forward(text: str, *values: Tensor) -> Tensor:
+        formula = parse(text)
+        S = len(formula.kinds)
+        scores = torch.broadcast_tensors(*values[:S])
+        # Every score is a leaf of its own here, so kinds that never combine are named.
+        opaque = ("l1_distance",) * S
+        (folded,), leaves = fold((formula.expression,), opaque, tuple(formula.symbols))
+        program = compile_program(
+            (folded,), tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
+        )
+        tiles = [scores[leaf.terms[0][0]].clone(memory_format=torch.contiguous_format)
+                 for leaf in leaves]  # fmt: skip
+        (out,) = program(tiles, values[S:], like=scores[0])
+        for s, symbol, kind in zip(scores, formula.symbols, formula.kinds):
+            if "distance" in kind and singular_at_zero(formula.expression, symbol):
+                out.masked_fill_(s <= 0, 0.0)
+        return out
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.text = inputs[0]
+        ctx.save_for_backward(*inputs[1:])
+
+    @staticmethod
+    def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
+        formula = parse(ctx.text)
+        values = ctx.saved_tensors
+        grads: list[Tensor | None] = []
+        names = [*formula.symbols, *formula.parameter_symbols]
+        for name, value, need in zip(names, values, ctx.needs_input_grad[1:]):
+            if not need:
+                grads.append(None)
+                continue
+            slope = _Evaluate.apply(formula.derivative(name).text, *values)  # type: ignore[no-untyped-call]
+            grads.append((slope * cotangents[0]).sum_to_size(value.shape))
+        return (None, *grads)
+
+    @staticmethod
+    def vmap(info: Any, dims: tuple[Any, ...], text: str, *values: Tensor) -> tuple[Tensor, int]:
+        rank = max(v.ndim - (d is not None) for v, d in zip(values, dims[1:]))
+        moved = []
+        for v, d in zip(values, dims[1:]):
+            if d is not None:
+                v = v.movedim(d, 0)
+                v = v.reshape(v.shape[0], *[1] * (rank + 1 - v.ndim), *v.shape[1:])
+            moved.append(v)
+        return _Evaluate.apply(text, *moved), 0  # type: ignore[no-untyped-call]

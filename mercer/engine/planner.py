@@ -1,0 +1,75 @@
+"""The one place that decides how a reduction runs, and says why."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+
+PRECISIONS = ("highest", "high", "medium")
+SMALL = 2**16  # entries up to which the matrix is simply formed
+LOW_DIMENSION = 3  # up to here differences cost no more than a matrix product
+TILE_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}  # all buffers of a tile together
+TOLERANCE = {torch.float32: 4e-6, torch.float64: 1e-9}  # rounding allowed in a score
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How one reduction runs.
+
+    ``batch``, ``rows`` and ``columns`` are the tile; ``why`` is a sentence for people.
+    """
+
+    batch: int
+    rows: int
+    columns: int
+    why: str
+
+    def __str__(self) -> str:
+        return f"tiles of {self.batch} x {self.rows} x {self.columns}: {self.why}"
+
+
+def plan_tiles(
+    B: int, n: int, m: int, buffers: int, itemsize: int, device: torch.device
+) -> Plan:
+    """The tile for ``B`` matrices of ``n x m`` when ``buffers`` tiles are alive at once."""
+    budget = TILE_BYTES.get(device.type, TILE_BYTES["cuda"])
+    entries = max(budget // (buffers * itemsize), 2**12)
+    columns = min(m, max(2048, entries // max(n, 1)))
+    rows = min(n, max(entries // max(columns, 1), 1))
+    batch = min(B, max(entries // max(rows * columns, 1), 1))
+    used = buffers * batch * rows * columns * itemsize / 2**20
+    why = f"{buffers} buffers, {used:.1f} MiB, stay in the cache of the {device.type}"
+    return Plan(max(batch, 1), max(rows, 1), max(columns, 1), why)
+
+
+def score_method(
+    d: int, spread: float, rough: bool, dtype: torch.dtype, precision: str
+) -> tuple[str, str]:
+    """How squared distances are computed: ``difference``, ``product`` or ``wide``, and why.
+
+    ``spread`` is the largest squared norm of a centred, scaled point: a matrix product loses
+    ``eps * spread`` of each squared distance to cancellation, differences lose nothing.
+    """
+    if d <= LOW_DIMENSION:
+        return "difference", f"{d} coordinates: differences cost no more than a product"
+    if precision != "highest":
+        return "product", f'precision="{precision}"'
+    lost = torch.finfo(dtype).eps * spread
+    if not rough and lost <= TOLERANCE[dtype]:
+        return "product", f"a matrix product loses about {lost:.0e} of a squared distance"
+    reason = (
+        "the profile is not smooth at zero"
+        if rough
+        else f"a {_name(dtype)} product would lose {lost:.0e}"
+    )
+    if dtype == torch.float32:
+        return "wide", f"{reason}: the scores are summed in float64"
+    if d <= 64 and not math.isnan(lost) and lost > TOLERANCE[dtype]:
+        return "difference", reason
+    return "product", f"{_name(dtype)}; a product loses about {lost:.0e}"
+
+
+def _name(dtype: torch.dtype) -> str:
+    return str(dtype).removeprefix("torch.")

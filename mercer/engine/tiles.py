@@ -1,0 +1,173 @@
+"""The torch backend: a reduction evaluated tile by tile, so that no n-by-m array exists.
+
+Shapes in this file: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import sympy
+import torch
+from torch import Tensor
+
+from mercer.engine.fold import Leaf, fold
+from mercer.engine.formula import Formula
+from mercer.engine.leaves import Buffer, Filler, centred, is_rough, is_singular, make_filler
+from mercer.engine.mask import Band
+from mercer.engine.planner import Plan, plan_tiles
+from mercer.engine.program import Program, compile_program
+
+
+@dataclass
+class Tile:
+    """Where a tile lies."""
+
+    b: slice
+    i: slice
+    j: slice
+    partial: bool  # the mask cuts through it
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """``(tb, tn, tm)``."""
+        b, i, j = self.b, self.i, self.j
+        return b.stop - b.start, i.stop - i.start, j.stop - j.start
+
+
+class Evaluator:
+    """Evaluates several expressions over the same scores, tile by tile."""
+
+    def __init__(
+        self,
+        expressions: Sequence[sympy.Expr],
+        formula: Formula,
+        X: list[Tensor],
+        Y: list[Tensor],
+        parameters: list[Tensor],
+        mask: Band,
+        precision: str,
+        rows: int,
+        columns: int,
+    ) -> None:
+        self.B, self.n, self.m = X[0].shape[0], rows, columns
+        self.mask = mask
+        self.parameters = [p.view(-1, 1, 1) for p in parameters]
+        self.X, self.Y = centred(formula.kinds, X, Y)
+        symbols = tuple(formula.symbols)
+        folded, leaves = fold(tuple(expressions), formula.kinds, symbols)
+        rough = is_rough(formula)
+        self.fillers: list[Filler] = [
+            make_filler(leaf, formula.kinds, self.X, self.Y, rough, precision) for leaf in leaves
+        ]
+        self.singular: list[int] = [
+            k for k, leaf in enumerate(leaves)
+            if any(is_singular(e, leaf, formula.kinds) for e in folded)
+        ]
+        self.program: Program = compile_program(
+            folded, tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
+        )
+        self.leaves: tuple[Leaf, ...] = leaves
+        buffers = max(self.program.buffers, 1) + 1
+        x = X[0]
+        self.plan: Plan = plan_tiles(self.B, self.n, self.m, buffers, x.itemsize, x.device)
+        self._memory = [Buffer() for _ in range(max(self.program.buffers, 1) + 1)]
+        self._index = torch.arange(max(self.n, self.m), device=x.device) if mask != Band() else None
+
+    def tiles(self) -> Iterator[Tile]:
+        """The tiles that the mask does not empty, columns innermost."""
+        for b in _cut(self.B, self.plan.batch):
+            for i in _cut(self.n, self.plan.rows):
+                for j in _cut(self.m, self.plan.columns):
+                    rows, columns = range(i.start, i.stop), range(j.start, j.stop)
+                    part = self.mask.of_tile(rows, columns)
+                    if part != "none":
+                        yield Tile(b, i, j, part == "some")
+
+    def __call__(self, tile: Tile) -> list[Tensor]:
+        """The expressions on one tile; the memory is overwritten by the next call."""
+        x = self.X[0]
+        shaped = [memory.take(tile.shape, x.dtype, x.device) for memory in self._memory]
+        inputs = [f.fill(out, tile.b, tile.i, tile.j) for f, out in zip(self.fillers, shaped)]
+        zero = [inputs[k].abs() <= self.fillers[k].rounding for k in self.singular]
+        scalars = [p[tile.b] if p.shape[0] > 1 else p[0, 0, 0] for p in self.parameters]
+        outputs = self.program(inputs, scalars, like=shaped[-1], spare=shaped[len(inputs) :])
+        for K in outputs:
+            for at_zero in zero:  # a singular profile counts as zero where a distance is zero
+                K.masked_fill_(at_zero, 0.0)
+            if tile.partial:
+                assert self._index is not None
+                allowed = self.mask.allows(self._index[tile.i, None], self._index[tile.j])
+                K.masked_fill_(~allowed, 0.0)
+        return outputs
+
+    def why(self) -> str:
+        """What was chosen, for people."""
+        scores = "; ".join(sorted({f.why for f in self.fillers}))
+        return f"torch backend, {self.plan}. Scores: {scores or 'none'}."
+
+
+def reduce_tiles(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    V: Tensor,
+    mask: Band,
+    precision: str,
+) -> Tensor:
+    """``out_i = sum_j F(s(x_i, y_j)) V_j``: ``[B, n, c]``."""
+    n, m = X[0].shape[-2], V.shape[-2]
+    out = V.new_zeros(V.shape[0], n, V.shape[-1])
+    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, mask, precision, n, m)
+    for tile in evaluate.tiles():
+        (K,) = evaluate(tile)
+        add_product(out[tile.b, tile.i], K, V[tile.b, tile.j])
+    return out
+
+
+def dense_tiles(
+    formula: Formula, X: list[Tensor], Y: list[Tensor], parameters: list[Tensor], precision: str
+) -> Tensor:
+    """The matrix itself, ``[B, n, m]``, filled tile by tile."""
+    B, n, m = X[0].shape[0], X[0].shape[-2], Y[0].shape[-2]
+    out = X[0].new_empty(B, n, m)
+    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, Band(), precision, n, m)
+    for tile in evaluate.tiles():
+        out[tile.b, tile.i, tile.j] = evaluate(tile)[0]
+    return out
+
+
+def row_maximum_tiles(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    mask: Band,
+    precision: str,
+) -> Tensor:
+    """``max_j F(s(x_i, y_j))`` over the columns that the mask allows: ``[B, n]``."""
+    n, m = X[0].shape[-2], Y[0].shape[-2]
+    out = X[0].new_full((X[0].shape[0], n), -torch.inf)
+    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, mask, precision, n, m)
+    for tile in evaluate.tiles():
+        (K,) = evaluate(tile)  # masked entries are zero: a maximum that is too large does no harm
+        here = out[tile.b, tile.i]
+        torch.maximum(here, K.amax(-1), out=here)
+    return out
+
+
+def add_product(out: Tensor, K: Tensor, V: Tensor) -> None:
+    """``out += K V`` for ``out [b, n, c]``, ``K [b, n, m]``, ``V [b, m, c]``."""
+    if K.shape[0] > 1:
+        out.baddbmm_(K, V)
+    elif V.shape[-1] == 1:
+        out[0, :, 0].addmv_(K[0], V[0, :, 0])
+    else:
+        out[0].addmm_(K[0], V[0])
+
+
+def _cut(size: int, step: int) -> Iterator[slice]:
+    for start in range(0, size, step):
+        yield slice(start, min(start + step, size))

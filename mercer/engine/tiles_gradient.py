@@ -1,0 +1,121 @@
+"""The gradient of a reduction in one pass over the tiles.
+
+With ``L = sum_ij F_ij U_i . V_j`` and ``T = U V^T``, each tile gives ``W = dF/ds * T`` and from it
+
+    dV += F^T U,   dX, dY += (W, W^T applied to the other points),   dp += sum(dF/dp * T).
+
+The same gradient written with :func:`reduce` alone, for second derivatives, is in ``derivatives.py``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from mercer.engine.formula import Formula, score_symbol
+from mercer.engine.mask import Band
+from mercer.engine.tiles import Evaluator, Tile, add_product
+
+
+def gradient_tiles(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    V: Tensor,
+    U: Tensor,
+    mask: Band,
+    precision: str,
+    needs: Sequence[bool],
+) -> list[Tensor]:
+    """Gradients of ``sum(U * reduce(...))`` for the inputs that ``needs`` marks.
+
+    ``needs`` runs over ``X[0..], Y[0..], parameters[0..], V``; so does what is returned, with an
+    empty tensor where nothing was needed.
+    """
+    S, P = len(X), len(parameters)
+    need_score = [needs[k] or needs[S + k] for k in range(S)]
+    need_parameter = list(needs[2 * S : 2 * S + P])
+    T = score_symbol(S, "dot")
+    scores = [k for k in range(S) if need_score[k] and formula.kinds[k] != "sign"]
+    names = [formula.symbols[k] for k in scores]
+    names += [p for p, need in zip(formula.parameter_symbols, need_parameter) if need]
+    expressions = [formula.derivative(name).expression * T for name in names]
+    if needs[-1]:
+        expressions.append(formula.expression)
+
+    grads = [torch.zeros_like(t) if need else t.new_empty(0)
+             for t, need in zip([*X, *Y, *parameters, V], needs)]  # fmt: skip
+    if not expressions:
+        return grads
+    extended = Formula(formula.expression, (*formula.kinds, "dot"), P)
+    n, m = U.shape[-2], V.shape[-2]
+    evaluate = Evaluator(
+        expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, n, m
+    )
+    points = [
+        Points(formula.kinds[k], evaluate.X[k], evaluate.Y[k], needs[k], needs[S + k])
+        for k in scores
+    ]
+    sums = [torch.zeros(p.shape, dtype=torch.float64, device=p.device)
+            for p, need in zip(parameters, need_parameter) if need]  # fmt: skip
+    for tile in evaluate.tiles():
+        outputs = evaluate(tile)
+        for point, W in zip(points, outputs):
+            point.add(W, tile)
+        for total, W in zip(sums, outputs[len(points) :]):
+            total[tile.b] += W.sum((-2, -1))
+        if needs[-1]:
+            add_product(grads[-1][tile.b, tile.j], outputs[-1].mT, U[tile.b, tile.i])
+
+    for k, point in zip(scores, points):
+        dx, dy = point.result()
+        grads[k] = dx if needs[k] else grads[k]
+        grads[S + k] = dy if needs[S + k] else grads[S + k]
+    needed = [k for k, need in enumerate(need_parameter) if need]
+    for k, total in zip(needed, sums):
+        grads[2 * S + k] = total.to(parameters[k].dtype)
+    return grads
+
+
+class Points:
+    """Collects the gradient of one score in its points."""
+
+    def __init__(self, kind: str, x: Tensor, y: Tensor, need_x: bool, need_y: bool) -> None:
+        self.kind, self.x, self.y = kind, x, y
+        self.need_x, self.need_y = need_x, need_y
+        if kind == "squared_distance":  # the ones make W's row sums in the same product
+            self.to_x, self.to_y = _with_ones(y), _with_ones(x)
+        else:
+            self.to_x, self.to_y = y, x
+        self.dx = x.new_zeros(*x.shape[:-1], self.to_x.shape[-1])
+        self.dy = y.new_zeros(*y.shape[:-1], self.to_y.shape[-1])
+
+    def add(self, W: Tensor, tile: Tile) -> None:
+        """Add what the tile ``W`` of weights contributes."""
+        b, i, j = tile.b, tile.i, tile.j
+        if self.kind == "l1_distance":
+            for e in range(self.x.shape[-1]):
+                D = (self.x[b, i, None, e] - self.y[b, None, j, e]).sign_().mul_(W)
+                self.dx[b, i, e] += D.sum(-1)
+                self.dy[b, j, e] -= D.sum(-2)
+            return
+        if self.need_x:
+            add_product(self.dx[b, i], W, self.to_x[b, j])
+        if self.need_y:
+            add_product(self.dy[b, j], W.mT, self.to_y[b, i])
+
+    def result(self) -> tuple[Tensor, Tensor]:
+        """``dX, dY``; for squared distances ``dx = 2 (x sum_j W - sum_j W y)``."""
+        if self.kind != "squared_distance":
+            return self.dx, self.dy
+        return (
+            2 * (self.x * self.dx[..., -1:] - self.dx[..., :-1]),
+            2 * (self.y * self.dy[..., -1:] - self.dy[..., :-1]),
+        )
+
+
+def _with_ones(points: Tensor) -> Tensor:
+    return torch.cat([points, torch.ones_like(points[..., :1])], -1)

@@ -1,0 +1,46 @@
+"""Operators: matrices that are applied, not stored, one structure per file."""
+
+from mercer.operators.banded import Banded
+from mercer.operators.base import Operator, as_operator
+from mercer.operators.block import Block
+from mercer.operators.circulant import Circulant
+from mercer.operators.dense import Dense
+from mercer.operators.diagonal import Diagonal
+from mercer.operators.identity import Identity
+from mercer.operators.kernel_operator import KernelOperator
+from mercer.operators.kronecker import Kronecker
+from mercer.operators.low_rank import LowRank
+from mercer.operators.normalised import Normalised
+from mercer.operators.permuted import Permuted, take
+from mercer.operators.product import Product, product
+from mercer.operators.scaled import Scaled, scale
+from mercer.operators.sparse import Sparse
+from mercer.operators.sum import Sum, add
+from mercer.operators.toeplitz import Toeplitz
+from mercer.operators.zero import Zero
+
+__all__ = [
+    "Banded",
+    "Block",
+    "Circulant",
+    "Dense",
+    "Diagonal",
+    "Identity",
+    "KernelOperator",
+    "Kronecker",
+    "LowRank",
+    "Normalised",
+    "Operator",
+    "Permuted",
+    "Product",
+    "Scaled",
+    "Sparse",
+    "Sum",
+    "Toeplitz",
+    "Zero",
+    "add",
+    "as_operator",
+    "product",
+    "scale",
+    "take",
+]
