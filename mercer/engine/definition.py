@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 
 import sympy
 import torch
@@ -10,6 +11,7 @@ from torch import Tensor
 
 from mercer.engine.formula import Formula
 from mercer.engine.mask import Band
+from mercer.engine.program import CUSTOM
 
 
 def reduce(
@@ -39,17 +41,33 @@ def dense(
 ) -> Tensor:
     """The matrix ``F(s(x_i, y_j))``."""
     S = [SCORE[kind](x, y) for kind, x, y in zip(formula.kinds, X, Y)]
-    names = [*formula.symbols, *formula.parameter_symbols]
-    F = sympy.lambdify(names, _decimals(formula.expression), modules=[torch])
-    K = F(*S, *(p[..., None, None] for p in parameters))
+    P = [p[..., None, None] for p in parameters]
+    K = value(formula.expression, dict(zip([*formula.symbols, *formula.parameter_symbols], S + P)))
     return torch.as_tensor(K).expand(torch.broadcast_shapes(*(s.shape for s in S)))
 
 
-def _decimals(e: sympy.Expr) -> sympy.Expr:
-    """Numbers such as ``sqrt(3)`` as decimals: torch has no functions of plain numbers."""
+def _fresh(function: Callable[..., Tensor]) -> Callable[..., Tensor]:
+    """A function of our own with its result in fresh memory."""
+
+    def call(*arguments: float | Tensor) -> Tensor:
+        like = next(a for a in arguments if isinstance(a, Tensor))
+        return function(*arguments, out=torch.empty_like(like))
+
+    return call
+
+
+def value(e: sympy.Expr, at: dict[sympy.Symbol, Tensor]) -> Tensor:
+    """The expression where its symbols have the values ``at``."""
+    if e in at:
+        return at[e]
     if e.is_number:
-        return e if e.is_Integer else sympy.N(e, 20)
-    return e.func(*map(_decimals, e.args)) if e.args else e
+        return torch.tensor(float(e), dtype=torch.float64)
+    name = e.func.__name__
+    if name in CUSTOM:
+        return _fresh(CUSTOM[name])(*(float(a) if a.is_number else value(a, at) for a in e.args))
+    args = [value(a, at) for a in e.args]
+    f = FUNCTION[name]
+    return f(args[0]) if len(args) == 1 else functools.reduce(f, args)
 
 
 def difference(x: Tensor, y: Tensor) -> Tensor:
@@ -57,6 +75,14 @@ def difference(x: Tensor, y: Tensor) -> Tensor:
     return x[..., :, None, :] - y[..., None, :, :]
 
 
+FUNCTION = {
+    "Add": torch.add,
+    "Mul": torch.mul,
+    "Pow": torch.pow,
+    "Max": torch.maximum,
+    "Min": torch.minimum,
+    "Abs": torch.abs,
+} | {f: getattr(torch, f) for f in ("exp", "log", "sin", "cos", "acos", "asin", "tanh", "sign")}
 SCORE = {
     "squared_distance": lambda x, y: difference(x, y).square().sum(-1),
     "l1_distance": lambda x, y: difference(x, y).abs().sum(-1),

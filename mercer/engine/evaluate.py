@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mercer.checks import concrete
 from mercer.engine.fold import fold
 from mercer.engine.formula import Formula, parse, singular_at_zero
 from mercer.engine.planner import LOW_DIMENSION
@@ -16,6 +17,12 @@ from mercer.engine.program import compile_program
 
 def evaluate(formula: Formula, scores: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
     """``F(s_0, s_1, ...; p)`` for scores and parameters that broadcast against each other."""
+    values = (*scores, *parameters)
+    if not torch.is_grad_enabled() or not any(v.requires_grad for v in values):
+        if all(map(concrete, values)):  # nothing to record: spare small problems the ceremony
+            return _evaluate_now(formula, scores, parameters)
+    if torch.compiler.is_compiling():  # the compiler takes the operator as one node
+        return evaluate_op(formula.text, list(scores), list(parameters))
     return _Evaluate.apply(formula.text, *scores, *parameters)  # type: ignore[no-untyped-call]
 
 
@@ -38,7 +45,9 @@ def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
     x = (x - middle).double()  # in float64 nothing visible cancels
     y = x if same else (y - middle).double()
     norms = x.square().sum(-1)[..., :, None] + y.square().sum(-1)[..., None, :]
-    return (norms - 2 * (x @ y.mT)).clamp(min=0).to(middle.dtype)
+    s = norms - 2 * (x @ y.mT)
+    # Rounding below zero is mended in the value alone: a clamp would cut the derivatives there.
+    return (s + (-s).detach().clamp(min=0)).to(middle.dtype)
 
 
 _PAIRED: dict[str, Any] = {
@@ -54,27 +63,73 @@ _PAIRWISE: dict[str, Any] = {
 }
 
 
+@torch.library.custom_op("mercer::evaluate", mutates_args=())
+def evaluate_op(text: str, scores: list[Tensor], parameters: list[Tensor]) -> Tensor:
+    """The formula for scores and parameters that broadcast against each other."""
+    return _evaluate_now(parse(text), scores, parameters)
+
+
+def _evaluate_now(
+    formula: Formula, scores: Sequence[Tensor], parameters: Sequence[Tensor]
+) -> Tensor:
+    shape = torch.broadcast_shapes(*(v.shape for v in (*scores, *parameters)))
+    scores = [s.expand(shape) for s in scores]
+    # Nothing is combined here: kinds that never combine make every score a leaf of its own.
+    opaque = ("l1_distance",) * len(scores)
+    (folded,), leaves = fold((formula.expression,), opaque, tuple(formula.symbols))
+    program = compile_program(
+        (folded,), tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
+    )
+    tiles = [scores[leaf.terms[0][0]].clone(memory_format=torch.contiguous_format)
+             for leaf in leaves]  # fmt: skip
+    (out,) = program(tiles, parameters, like=scores[0])
+    for s, symbol, kind in zip(scores, formula.symbols, formula.kinds):
+        if "distance" in kind and singular_at_zero(formula.expression, symbol):
+            out.masked_fill_(s <= 0, 0.0)
+    return out
+
+
+@evaluate_op.register_fake
+def _(text: str, scores: list[Tensor], parameters: list[Tensor]) -> Tensor:
+    shape = torch.broadcast_shapes(*(v.shape for v in (*scores, *parameters)))
+    return scores[0].new_empty(shape)
+
+
+def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+    ctx.text, scores, parameters = inputs
+    ctx.save_for_backward(*scores, *parameters)
+    ctx.needs = [t.requires_grad for t in (*scores, *parameters)]
+
+
+def _slopes(text: str, values: Sequence[Tensor], needs: Sequence[bool], U: Tensor) -> list[Any]:
+    """``U dF/dvalue`` for every value that needs it."""
+    formula = parse(text)
+    names = [*formula.symbols, *formula.parameter_symbols]
+    S = len(formula.kinds)
+    return [
+        (evaluate(formula.derivative(name), values[:S], values[S:]) * U).sum_to_size(value.shape)
+        if need
+        else None
+        for name, value, need in zip(names, values, needs)
+    ]
+
+
+def _backward(ctx: Any, U: Tensor) -> tuple[Any, ...]:
+    S = len(parse(ctx.text).kinds)
+    grads = _slopes(ctx.text, ctx.saved_tensors, ctx.needs, U)
+    return None, grads[:S], grads[S:]
+
+
+evaluate_op.register_autograd(_backward, setup_context=_setup)
+
+
 class _Evaluate(torch.autograd.Function):
     """The profile; its derivative is the profile's symbolic derivative, evaluated the same way."""
 
     @staticmethod
     def forward(text: str, *values: Tensor) -> Tensor:
-        formula = parse(text)
-        S = len(formula.kinds)
-        scores = torch.broadcast_tensors(*values[:S])
-        # Every score is a leaf of its own here, so kinds that never combine are named.
-        opaque = ("l1_distance",) * S
-        (folded,), leaves = fold((formula.expression,), opaque, tuple(formula.symbols))
-        program = compile_program(
-            (folded,), tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
-        )
-        tiles = [scores[leaf.terms[0][0]].clone(memory_format=torch.contiguous_format)
-                 for leaf in leaves]  # fmt: skip
-        (out,) = program(tiles, values[S:], like=scores[0])
-        for s, symbol, kind in zip(scores, formula.symbols, formula.kinds):
-            if "distance" in kind and singular_at_zero(formula.expression, symbol):
-                out.masked_fill_(s <= 0, 0.0)
-        return out
+        S = len(parse(text).kinds)
+        return _evaluate_now(parse(text), values[:S], values[S:])
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -83,16 +138,7 @@ class _Evaluate(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
-        formula = parse(ctx.text)
-        values = ctx.saved_tensors
-        grads: list[Tensor | None] = []
-        names = [*formula.symbols, *formula.parameter_symbols]
-        for name, value, need in zip(names, values, ctx.needs_input_grad[1:]):
-            if not need:
-                grads.append(None)
-                continue
-            slope = _Evaluate.apply(formula.derivative(name).text, *values)  # type: ignore[no-untyped-call]
-            grads.append((slope * cotangents[0]).sum_to_size(value.shape))
+        grads = _slopes(ctx.text, ctx.saved_tensors, ctx.needs_input_grad[1:], cotangents[0])
         return (None, *grads)
 
     @staticmethod

@@ -77,14 +77,22 @@ class Formula:
     @property
     def transposed(self) -> Formula:
         """The formula with the two points exchanged: only signs notice."""
+        if "sign" not in self.kinds:
+            return self
         signs = {s: -s for s, kind in zip(self.symbols, self.kinds) if kind == "sign"}
         return Formula(self.expression.subs(signs), self.kinds, self.parameters)
 
 
 @functools.cache
 def differentiate(expression: sympy.Expr, symbol: sympy.Symbol) -> sympy.Expr:
-    """The derivative, expanded so that the ``1/sqrt(s)`` of smooth profiles cancel."""
-    return sympy.expand(sympy.diff(expression, symbol), deep=False)
+    """The derivative, expanded so that the ``1/sqrt(s)`` of smooth profiles cancel.
+
+    A kink such as that of ``Max(0, u)`` has the mean of its slopes as derivative.
+    """
+    slope = sympy.diff(expression, symbol)
+    slope = slope.replace(sympy.DiracDelta, lambda *_: sympy.Integer(0))
+    slope = slope.replace(sympy.Heaviside, lambda u, *_: (1 + sympy.sign(u)) / 2)
+    return sympy.Add(*(sympy.expand(term, deep=False) for term in sympy.Add.make_args(slope)))
 
 
 @functools.cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -78,13 +79,15 @@ class Program:
         scalars: Sequence[sympy.Symbol],
     ) -> None:
         self.inputs = len(inputs)
-        self._registers: dict[sympy.Expr, int] = {s: k for k, s in enumerate((*inputs, *scalars))}
+        self._known: dict[sympy.Expr, tuple[bool, Any]] = {
+            s: (True, k) for k, s in enumerate((*inputs, *scalars))
+        }
         self._tiles = set(range(len(inputs)))
-        self._count = len(self._registers)
+        self._count = len(self._known)
         calls: list[Call] = []
         replacements, reduced = sympy.cse(list(expressions), symbols=sympy.numbered_symbols("x"))
         for symbol, part in replacements:
-            self._registers[symbol] = self._as_register(part, calls)
+            self._known[symbol] = self._operand(part, calls)
         self.outputs = [self._as_register(e, calls) for e in reduced]
         self.steps = self._schedule(calls)
 
@@ -126,11 +129,11 @@ class Program:
     ) -> tuple[bool, Any]:
         if e.is_number:
             return False, float(e)
-        if e not in self._registers:
-            self._registers[e] = self._lower(e, calls)
-        return True, self._registers[e]
+        if e not in self._known:
+            self._known[e] = self._lower(e, calls)
+        return self._known[e]
 
-    def _lower(self, e: sympy.Expr, calls: list[Call]) -> int:
+    def _lower(self, e: sympy.Expr, calls: list[Call]) -> tuple[bool, Any]:
         if isinstance(e, sympy.Add):
             return self._chain("add", list(e.args), calls)
         if isinstance(e, sympy.Mul):
@@ -138,40 +141,43 @@ class Program:
         if isinstance(e, sympy.Pow):
             return self._power(e, calls)
         operands = tuple(self._operand(a, calls) for a in e.args)
+        if operands and not any(is_register for is_register, _ in operands):
+            return False, float(e.func(*(value for _, value in operands)))
         if e.func in (sympy.Max, sympy.Min):
             name = "maximum" if e.func is sympy.Max else "minimum"
-            return self._emit(name, operands, calls)
+            return True, self._emit(name, operands, calls)
         name = UNARY.get(e.func, e.func.__name__)
         if name not in UNARY.values() and name not in CUSTOM:
             raise ValueError(f"the profile uses {e if e.is_Symbol else e.func.__name__}, which the engine cannot evaluate")
-        return self._emit(name, operands, calls)
+        return True, self._emit(name, operands, calls)
 
-    def _chain(
-        self, name: str, args: list[sympy.Expr], calls: list[Call]
-    ) -> int:
+    def _chain(self, name: str, args: list[sympy.Expr], calls: list[Call]) -> tuple[bool, Any]:
         """Sums and products, numbers and parameters first: they cost no pass over a tile."""
-        operands = sorted(
-            (self._operand(a, calls) for a in args),
-            key=lambda o: (o[0] and o[1] in self._tiles, o[0]),
-        )
-        first = operands[0]
-        for operand in operands[1:]:
+        operands = [self._operand(a, calls) for a in args]
+        numbers = [value for is_register, value in operands if not is_register]
+        rest = sorted((o for o in operands if o[0]), key=lambda o: o[1] in self._tiles)
+        if numbers:
+            number = sum(numbers) if name == "add" else math.prod(numbers)
+            if number != (0.0 if name == "add" else 1.0) or not rest:
+                rest.insert(0, (False, number))
+        first = rest[0]
+        for operand in rest[1:]:
             first = True, self._emit(name, (operand, first), calls)
-        return int(first[1])
+        return first
 
-    def _power(self, e: sympy.Pow, calls: list[Call]) -> int:
-        base = self._operand(e.base, calls)
+    def _power(self, e: sympy.Pow, calls: list[Call]) -> tuple[bool, Any]:
+        base, exponent = self._operand(e.base, calls), self._operand(e.exp, calls)
+        if not base[0] and not exponent[0]:
+            return False, float(base[1]) ** float(exponent[1])
         if e.exp == -sympy.S.Half:
-            return self._emit("rsqrt", (base,), calls)
+            return True, self._emit("rsqrt", (base,), calls)
         if not (e.exp * 2).is_Integer or abs(e.exp) > 16:
-            return self._emit("pow", (base, self._operand(e.exp, calls)), calls)
+            return True, self._emit("pow", (base, exponent), calls)
         power = abs(e.exp)
         if not power.is_Integer:  # x**(k/2) is sqrt(x)**k: torch.pow is many times slower
             base, power = (True, self._emit("sqrt", (base,), calls)), power * 2
         base = self._integer_power(base, int(power), calls)
-        if e.exp < 0:
-            base = True, self._emit("reciprocal", (base,), calls)
-        return int(base[1])
+        return (True, self._emit("reciprocal", (base,), calls)) if e.exp < 0 else base
 
     def _integer_power(
         self, base: tuple[bool, Any], power: int, calls: list[Call]

@@ -61,9 +61,12 @@ class Evaluator:
         self.fillers: list[Filler] = [
             make_filler(leaf, formula.kinds, self.X, self.Y, rough, precision) for leaf in leaves
         ]
-        self.singular: list[int] = [
-            k for k, leaf in enumerate(leaves)
-            if any(is_singular(e, leaf, formula.kinds) for e in folded)
+        # (leaf, output): where the leaf is zero a singular output counts as zero
+        self.singular = [
+            (k, out)
+            for k, leaf in enumerate(leaves)
+            for out, e in enumerate(folded)
+            if is_singular(e, leaf, formula.kinds)
         ]
         self.program: Program = compile_program(
             folded, tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
@@ -90,14 +93,13 @@ class Evaluator:
         x = self.X[0]
         shaped = [memory.take(tile.shape, x.dtype, x.device) for memory in self._memory]
         inputs = [f.fill(out, tile.b, tile.i, tile.j) for f, out in zip(self.fillers, shaped)]
-        zero = [inputs[k].abs() <= self.fillers[k].rounding for k in self.singular]
+        zero = {k: inputs[k].abs() <= self.fillers[k].rounding for k, _ in self.singular}
         scalars = [p[tile.b] if p.shape[0] > 1 else p[0, 0, 0] for p in self.parameters]
         outputs = self.program(inputs, scalars, like=shaped[-1], spare=shaped[len(inputs) :])
-        for K in outputs:
-            for at_zero in zero:  # a singular profile counts as zero where a distance is zero
-                K.masked_fill_(at_zero, 0.0)
-            if tile.partial:
-                assert self._index is not None
+        for k, out in self.singular:
+            outputs[out].masked_fill_(zero[k], 0.0)
+        if tile.partial and self._index is not None:
+            for K in outputs:
                 allowed = self.mask.allows(self._index[tile.i, None], self._index[tile.j])
                 K.masked_fill_(~allowed, 0.0)
         return outputs

@@ -19,6 +19,7 @@ from torch import Tensor
 from mercer import checks
 from mercer.linalg.block_projection import BlockProjection
 from mercer.linalg.leverage import ridge_leverage_scores
+from mercer.linalg.random_source import random_source
 from mercer.operators.base import Operator
 
 
@@ -104,7 +105,9 @@ def askotch(
         False is plain sketch-and-project (Skotch).
     mu, nu : float, optional
         Acceleration parameters, :math:`\mu \le \nu` and :math:`\mu\nu \le 1`; default
-        :math:`\lambda` over the mean diagonal, cut to what is allowed, and ``n / block_size``.
+        ``n / block_size`` for ``nu`` and, as in the paper, :math:`\lambda` (over the mean diagonal)
+        for ``mu``, but at least ``0.1 / nu`` and at most ``1 / nu``. A smaller ``mu`` is more
+        momentum: it pays where plain sketch-and-project is slow.
     check_every : int, optional
         Default ``n / block_size``, one pass over the rows.
     generator : torch.Generator, optional
@@ -177,7 +180,7 @@ def _start(
                 f"the state is of a problem with b of shape {tuple(w.shape)}, got {tuple(B.shape)}"
             )
         return source, dataclasses.replace(state, w=w)
-    source = torch.Generator(K.device).manual_seed(0) if generator is None else generator
+    source = random_source(generator, K.device)
     if sampling == "uniform":
         probabilities = B.new_zeros(0)
     elif sampling == "leverage":
@@ -204,8 +207,8 @@ def _acceleration(
     """Return beta, gamma, alpha."""
     nu = K.n / size if nu is None else float(checks.positive("nu", nu))
     if mu is None:
-        # lambda is relative to a kernel with k(x, x) = 1 in the paper.
-        mu = min(noise / float(K.diagonal().mean()), nu, 1 / nu)
+        # lambda is relative to a kernel with k(x, x) = 1. Far below 1 / nu, momentum overshoots.
+        mu = min(max(noise / float(K.diagonal().mean()), 0.1 / nu), nu, 1 / nu)
     mu = float(checks.positive("mu", mu))
     if mu > nu or mu * nu > 1 + 1e-12:
         raise ValueError(f"mu must be at most nu and 1 / nu, got mu={mu:g} and nu={nu:g}")

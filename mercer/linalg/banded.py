@@ -66,7 +66,7 @@ def banded_solve(K: Operator, B: Tensor) -> Tensor:
 
 
 def banded_cholesky(K: Banded) -> Tensor:
-    """Return the bands ``[below + 1, n]`` of the lower Cholesky factor, offsets ``0, -1, ..., -below``.
+    """Return the bands of the lower Cholesky factor, ``[below + 1, n]``, the main one first.
 
     Raises
     ------

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
+from mercer.linalg.random_source import random_source
 from mercer.linalg.tensors import detached
 from mercer.operators.base import Operator
 
@@ -40,11 +41,13 @@ def hutchpp(
     Examples
     --------
     >>> from mercer.operators import Dense
-    >>> hutchpp(Dense(torch.ones(4, 4)), products=6, generator=torch.Generator().manual_seed(0))
-    tensor(4.0000)
+    >>> K = Dense(torch.ones(4, 4))
+    >>> print(f"{hutchpp(K, generator=torch.Generator().manual_seed(0)):.3f}")
+    4.000
     """
     p = checks.count("products", products, least=3) // 3
-    signs = torch.randint(0, 2, (K.n, 2 * p), device=K.device, generator=generator)
+    source = random_source(generator, K.device)
+    signs = torch.randint(0, 2, (K.n, 2 * p), device=K.device, generator=source)
     S, G = (signs.to(K.dtype) * 2 - 1).split(p, dim=-1)  # [n, p] each
     with torch.no_grad():
         Q = torch.linalg.qr(detached(K) @ S).Q  # [*batch, n, min(n, p)]

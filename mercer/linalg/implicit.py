@@ -17,8 +17,8 @@ Solver = Callable[[Operator, Tensor], Tensor]
 class ImplicitSolve(torch.autograd.Function):
     r""":math:`x = K^{-1} b` with :math:`\bar b = \lambda = K^{-T} \bar x`.
 
-    :math:`\bar K = -\lambda x^T` is never formed: it is contracted with the derivative of ``K`` by differentiating
-    :math:`-\lambda^T (K x)` in the tensors that ``K`` is made of.
+    :math:`\bar K = -\lambda x^T` is never formed: it is contracted with the derivative of
+    ``K`` by differentiating :math:`-\lambda^T (K x)` in the tensors that ``K`` is made of.
     """
 
     @staticmethod

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
+from mercer.linalg.random_source import random_source
 from mercer.linalg.solution import ConvergenceWarning
 from mercer.linalg.tensors import detached, tensors_of
 from mercer.operators.base import Operator
@@ -65,6 +66,7 @@ def block_krylov(
     """
     tol = TOLERANCE[K.dtype] if tol is None else float(checks.positive("tol", tol))
     checks.count("max_iterations", max_iterations)
+    generator = random_source(generator, K.device)
     with torch.no_grad():
         values, vectors = _iterate(detached(K), rank, tol, max_iterations, generator)
     if torch.is_grad_enabled() and tensors_of(K):

@@ -22,8 +22,9 @@ class Tridiagonalisation(NamedTuple):
     matrix: Tensor  # [*batch, c, k, k]
 
 
+@torch.no_grad()
 def lanczos(A: Operator, start: Tensor, *, steps: int) -> Tridiagonalisation:
-    """Tridiagonalise ``A`` on the Krylov space of each column of ``start``.
+    """Tridiagonalise ``A`` on the Krylov space of each column of ``start``; without derivative.
 
     Every new vector is orthogonalised twice against all before it. When the Krylov space is
     exhausted, ``T`` goes on as the identity, decoupled from what came before, and ``Q`` as zero.
@@ -48,38 +49,29 @@ def lanczos(A: Operator, start: Tensor, *, steps: int) -> Tridiagonalisation:
     >>> A = Dense(torch.diag(torch.tensor([1.0, 2.0])), tags={"symmetric"})
     >>> T = lanczos(A, torch.ones(2, 1), steps=2).matrix[0]
     >>> torch.linalg.eigvalsh(T)
-    tensor([1., 2.])
+    tensor([1.0000, 2.0000])
     """
     k = min(checks.count("steps", steps), A.n)
     batch = torch.broadcast_shapes(A.batch, start.shape[:-2])
-    start = start.expand(*batch, *start.shape[-2:])
-    q = start / torch.linalg.vector_norm(start, dim=-2, keepdim=True)  # [*batch, n, c]
-    basis = [q]
-    alphas: list[Tensor] = []
-    betas: list[Tensor] = []
+    q = start.expand(*batch, *start.shape[-2:]).mT  # [*batch, c, n], one vector a row
+    q = q / torch.linalg.vector_norm(q, dim=-1, keepdim=True)
+    Q = q.new_zeros(*q.shape, k)  # [*batch, c, n, k]
+    T = q.new_zeros(*q.shape[:-1], k, k)
     tiny = 10 * A.n * torch.finfo(A.dtype).eps
-    size = torch.zeros_like(q[..., 0, :])  # [*batch, c]: the largest coefficient so far
-    for _ in range(k):
-        w = A @ basis[-1]
-        alpha = (basis[-1] * w).sum(dim=-2)
-        w = _orthogonalise(w, basis)
-        beta = torch.linalg.vector_norm(w, dim=-2)
+    size = q.new_zeros(q.shape[:-1])  # [*batch, c], the largest coefficient so far
+    for step in range(k):
+        Q[..., step] = q
+        w = (A @ q.mT).mT
+        alpha = (q * w).sum(-1)
+        basis = Q[..., : step + 1]
+        for _ in range(2):
+            w = w - (basis @ (basis.mT @ w[..., None])).squeeze(-1)
+        beta = torch.linalg.vector_norm(w, dim=-1)
         size = torch.maximum(size, torch.maximum(alpha.abs(), beta))
-        alive = (basis[-1] != 0).any(dim=-2)
-        beta = torch.where(beta > tiny * size, beta, torch.zeros_like(beta))
-        alphas.append(torch.where(alive, alpha, torch.ones_like(alpha)))
-        betas.append(beta)
-        safe = torch.where(beta > 0, beta, torch.ones_like(beta))
-        basis.append(torch.where(beta > 0, 1 / safe, torch.zeros_like(beta))[..., None, :] * w)
-    Q = torch.stack(basis[:k], dim=-1).movedim(-2, -3)  # [*batch, c, n, k]
-    off = torch.stack(betas, dim=-1)[..., : k - 1]
-    T = torch.diag_embed(torch.stack(alphas, dim=-1))
-    T = T + torch.diag_embed(off, offset=1) + torch.diag_embed(off, offset=-1)
+        alive = beta > tiny * size
+        T[..., step, step] = torch.where((q != 0).any(-1), alpha, 1.0)
+        beta = torch.where(alive, beta, 0.0)
+        if step + 1 < k:
+            T[..., step, step + 1] = T[..., step + 1, step] = beta
+        q = torch.where(alive[..., None], w / torch.where(alive, beta, 1.0)[..., None], 0.0)
     return Tridiagonalisation(Q, T)
-
-
-def _orthogonalise(w: Tensor, basis: list[Tensor]) -> Tensor:
-    Q = torch.stack(basis, dim=-1)  # [*batch, n, c, j]
-    for _ in range(2):
-        w = w - (Q * (Q * w[..., None]).sum(dim=-3, keepdim=True)).sum(dim=-1)
-    return w

@@ -7,6 +7,7 @@ distributions", https://doi.org/10.1137/130920587
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -44,7 +45,7 @@ class LanczosSqrt(Operator):
     >>> from mercer.operators import Dense
     >>> K = Dense(torch.diag(torch.tensor([4.0, 9.0])), tags={"symmetric", "psd"})
     >>> LanczosSqrt(K) @ torch.ones(2)
-    tensor([2., 3.])
+    tensor([2.0000, 3.0000])
     """
 
     def __init__(
@@ -108,11 +109,11 @@ class _SelfAdjoint(torch.autograd.Function):
     """A product with a constant symmetric operator, differentiable any number of times."""
 
     @staticmethod
-    def forward(ctx: object, operator: Operator, V: Tensor) -> Tensor:
-        ctx.operator, ctx.shape = operator, V.shape  # type: ignore[attr-defined]
+    def forward(ctx: Any, operator: Operator, V: Tensor) -> Tensor:
+        ctx.operator, ctx.shape = operator, V.shape
         return operator._matmul(V.detach())
 
     @staticmethod
-    def backward(ctx: object, X_bar: Tensor) -> tuple[None, Tensor]:
-        operator, shape = ctx.operator, ctx.shape  # type: ignore[attr-defined]
+    def backward(ctx: Any, X_bar: Tensor) -> tuple[None, Tensor]:
+        operator, shape = ctx.operator, ctx.shape
         return None, operator._matmul(X_bar).sum_to_size(shape)

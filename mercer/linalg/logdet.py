@@ -29,8 +29,8 @@ def logdet(
     """Return ``log det K``, differentiable in everything inside ``K``.
 
     Without a method: the structure's own rule where there is one; else Cholesky (psd) or LU up to
-    4096 rows; else, for psd, stochastic Lanczos quadrature, an unbiased estimate but for the truncation
-    at ``steps``.
+    4096 rows; else, for psd, stochastic Lanczos quadrature, unbiased but for the
+    truncation at ``steps``.
 
     Parameters
     ----------

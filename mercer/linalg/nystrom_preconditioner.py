@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
+from mercer.linalg.random_source import random_source
 from mercer.linalg.shifted import positive_shift, split_shift
 from mercer.operators.base import Operator
 
@@ -52,6 +53,7 @@ def nystrom_approximation(
     tensor([3.0000, 2.0000])
     """
     rank = min(checks.count("rank", rank), A.n)
+    generator = random_source(generator, A.device)
     Omega = torch.randn(A.n, rank, dtype=A.dtype, device=A.device, generator=generator)
     Omega = torch.linalg.qr(Omega).Q  # [n, k]
     Y = A @ Omega
@@ -113,7 +115,7 @@ class NystromPreconditioner:
                 "use RandomlyPivotedCholesky"
             )
         if rank is None:
-            rank = min(K.n, 1000, int(2 * math.sqrt(K.n)) + 10)
+            rank = min(max(K.n, 1), 1000, int(2 * math.sqrt(K.n)) + 10)
         self.U, values = nystrom_approximation(A, rank, generator=generator)
         mu = positive_shift(A, noise, values[-1:])
         self.weight = ((values[-1] + mu) / (values + mu))[:, None]  # [k, 1]

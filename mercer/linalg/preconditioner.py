@@ -34,12 +34,18 @@ class FactorPlusDiagonal:
         self.root = diagonal.expand(factor.shape[0]).sqrt()[:, None]  # [n, 1]
         self.U, S, _ = torch.linalg.svd(factor / self.root, full_matrices=False)  # [n, k], [k]
         self.spectrum = S.square()
-        self.shrink = (self.spectrum / (1 + self.spectrum))[:, None]
 
     def apply(self, R: Tensor) -> Tensor:
         """Return ``P^{-1} R``."""
-        R = R / self.root
-        return (R - self.U @ (self.shrink * (self.U.mT @ R))) / self.root
+        inside, outside = self.split(R / self.root)
+        return (outside + self.U @ (inside / (1 + self.spectrum)[:, None])) / self.root
+
+    def split(self, V: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ``Uᵀ V`` and what of ``V`` is orthogonal to ``U``."""
+        inside = self.U.mT @ V
+        outside = V - self.U @ inside
+        # Once more: what rounding leaves of V inside U may exceed what shrinking leaves of it.
+        return inside, outside - self.U @ (self.U.mT @ outside)
 
     def logdet(self) -> Tensor:
         """``log det P``."""

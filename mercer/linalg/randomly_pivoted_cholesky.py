@@ -18,6 +18,7 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.linalg.preconditioner import FactorPlusDiagonal
+from mercer.linalg.random_source import random_source
 from mercer.linalg.shifted import positive_shift, split_shift
 from mercer.operators.base import Operator
 
@@ -80,6 +81,7 @@ def partial_cholesky(
     block = max(1, min(64, rank // 4)) if block_size is None else checks.count(
         "block_size", block_size
     )
+    generator = random_source(generator, K.device)
     d = K.diagonal().detach().clone()  # [n]
     total = float(d.sum())
     # What rounding leaves of an eliminated entry must not be drawn again.
@@ -164,7 +166,7 @@ class RandomlyPivotedCholesky(FactorPlusDiagonal):
     ) -> None:
         A, shift = split_shift(K)
         if rank is None:
-            rank = min(K.n, 1000, int(2 * math.sqrt(K.n)) + 10)
+            rank = min(max(K.n, 1), 1000, int(2 * math.sqrt(K.n)) + 10)
         F, self.pivots, remainder = partial_cholesky(
             A, rank, block_size=block_size, generator=generator
         )

@@ -63,7 +63,7 @@ class Solution:
 
 
 def relative_residual(R: Tensor, B: Tensor) -> float:
-    """Return the largest ``||R_j|| / ||B_j||`` over columns and batch (1 in place of a zero ``B_j``)."""
+    """Return the largest ``||R_j|| / ||B_j||`` over columns and batch; a zero ``B_j`` counts 1."""
     if R.numel() == 0:
         return 0.0
     size = torch.linalg.vector_norm(B.detach(), dim=-2)  # [*batch, c]

@@ -117,7 +117,8 @@ def solve(
         warnings.warn(
             f"stopped after {found.iterations} iterations at relative residual "
             f"{found.residual:.2g}, above tol={options.tol:.2g} ({found.explain}); "
-            "allow more iterations, add noise, or use a better preconditioner",
+            "allow more iterations or a larger tol, add noise"
+            + (", or use float64" if K.dtype == torch.float32 else ""),
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -56,6 +56,7 @@ class FactorWhitening:
 
     def __init__(self, preconditioner: FactorPlusDiagonal) -> None:
         self.root, self.U = preconditioner.root, preconditioner.U
+        self._split = preconditioner.split
         self.stretch = (1 + preconditioner.spectrum).sqrt()[:, None]
         self._logdet = preconditioner.logdet()
 
@@ -76,7 +77,8 @@ class FactorWhitening:
         return self._logdet
 
     def _shrink(self, V: Tensor) -> Tensor:
-        return V + self.U @ ((1 / self.stretch - 1) * (self.U.mT @ V))
+        inside, outside = self._split(V)
+        return outside + self.U @ (inside / self.stretch)
 
 
 class Whitened(Operator):

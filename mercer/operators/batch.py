@@ -49,6 +49,8 @@ def broadcast_batch(parts: Sequence[Operator], name: str = "part") -> torch.Size
 
 def broadcast_shapes(*batches: torch.Size) -> torch.Size:
     """Return the broadcast of batch shapes, or raise ``ValueError`` that lists them."""
+    if all(batch == batches[0] for batch in batches):
+        return batches[0]
     try:
         return torch.broadcast_shapes(*batches)
     except RuntimeError as error:

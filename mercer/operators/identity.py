@@ -59,6 +59,10 @@ class Identity(Operator):
             return Identity(size, self.dtype, self.device)
         return super()._take(rows, cols)
 
+    def dense(self) -> Tensor:
+        """The identity matrix, ``[n, n]``."""
+        return torch.eye(self.n, dtype=self.dtype, device=self.device)
+
     def diagonal(self) -> Tensor:
         """Ones, ``[n]``."""
         return torch.ones(self.n, dtype=self.dtype, device=self.device)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,9 +13,8 @@ from mercer.engine.evaluate import evaluate, paired
 from mercer.engine.formula import Formula
 from mercer.engine.reduction import explain
 from mercer.operators.base import Operator
-
-Index = slice | Tensor
-
+from mercer.operators.batch import Keys, take_batch
+from mercer.operators.selection import same, selected_tags
 
 class KernelOperator(Operator):
     """``K_ij = F(s(x_i, y_j))``, applied tile by tile.
@@ -76,7 +75,16 @@ class KernelOperator(Operator):
         )
 
     def _adjoint(self) -> KernelOperator:
-        return self._like(self.Y, self.X, self.tags)
+        flipped = {"lower_triangular": "upper_triangular", "upper_triangular": "lower_triangular"}
+        tags = {flipped.get(tag, tag) for tag in self.tags - {"stochastic"}}
+        return KernelOperator(
+            self.formula.transposed,
+            self.Y,
+            self.X,
+            self.parameters,
+            precision=self.precision,
+            tags=tags,
+        )
 
     def _entries(self, i: Tensor, j: Tensor) -> Tensor:
         half = self.dtype in engine.HALF
@@ -91,24 +99,38 @@ class KernelOperator(Operator):
         out = engine.dense(self.formula, self.X, self.Y, self.parameters, self.precision)
         return out.expand(self.shape)
 
-    def _take(self, rows: Index, columns: Index) -> KernelOperator:
+    def _take(self, rows: Tensor | slice, cols: Tensor | slice) -> KernelOperator:
         """Rows and columns by slice or index: a smaller kernel operator."""
-        X = [x[..., rows, :] for x in self.X]
-        same = _equal(rows, columns)
-        Y = [a if same and x is y else y[..., columns, :] for a, x, y in zip(X, self.X, self.Y)]
-        return self._like(X, Y, self.tags if same else ())
+        return self._select(
+            lambda x: x[..., rows, :],
+            lambda y: y[..., cols, :],
+            self.parameters,
+            selected_tags(self.tags, rows, cols),
+            same(rows, cols),
+        )
 
-    def _like(self, X: list[Tensor], Y: list[Tensor], tags: Any) -> KernelOperator:
+    def _take_batch(self, keys: Keys) -> KernelOperator:
+        def take(points: Tensor) -> Tensor:
+            return take_batch(points, 2, self.batch, keys)
+
+        parameters = [take_batch(p, 0, self.batch, keys) for p in self.parameters]
+        return self._select(take, take, parameters, self.tags, True)
+
+    def _select(
+        self,
+        of_x: Callable[[Tensor], Tensor],
+        of_y: Callable[[Tensor], Tensor],
+        parameters: list[Tensor],
+        tags: Any,
+        alike: bool,
+    ) -> KernelOperator:
+        """Select points; what was one tensor stays one, so that symmetry is still seen."""
+        X = [of_x(x) for x in self.X]
+        Y = [sx if alike and x is y else of_y(y) for sx, x, y in zip(X, self.X, self.Y)]
         return KernelOperator(
-            self.formula, X, Y, self.parameters, precision=self.precision, tags=tags
+            self.formula, X, Y, parameters, precision=self.precision, tags=tags
         )
 
     def explain(self) -> str:
         """How ``K @ v`` runs and why."""
         return explain(self.formula, self.X, self.Y, self.parameters, self.precision)
-
-
-def _equal(a: Index, b: Index) -> bool:
-    if isinstance(a, slice) and isinstance(b, slice):
-        return a == b
-    return a is b

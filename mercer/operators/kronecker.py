@@ -10,13 +10,15 @@ from torch import Tensor
 
 from mercer.operators.base import TAGS, Operator
 from mercer.operators.batch import Keys, broadcast_batch, take_batch
+from mercer.operators.scaled import identity_like, is_identity
 
 
 class Kronecker(Operator):
     """``A₁ ⊗ A₂ ⊗ ... ⊗ A_k``, multiplied one factor at a time.
 
     Nested Kronecker products are flattened. A tag holds of the product when it holds of every
-    factor (triangles only when every factor is square).
+    factor (triangles only when every factor is square). Multiples of :class:`Identity` take the
+    dtype and device of the other factors.
 
     Parameters
     ----------
@@ -50,6 +52,7 @@ class Kronecker(Operator):
         flat: list[Operator] = []
         for factor in factors:
             flat += factor.factors if isinstance(factor, Kronecker) else [factor]
+        flat = _adapted(flat)
         n, m = math.prod(f.n for f in flat), math.prod(f.m for f in flat)
         tags = set(TAGS).intersection(*(f.tags for f in flat))
         if not all(f.is_square for f in flat):
@@ -87,6 +90,14 @@ class Kronecker(Operator):
     def dense(self) -> Tensor:
         """The Kronecker product of the dense factors."""
         return reduce(_kron, (factor.dense() for factor in self.factors))
+
+
+def _adapted(factors: list[Operator]) -> list[Operator]:
+    """Give multiples of the identity the dtype and device of the first other factor."""
+    others = [factor for factor in factors if not is_identity(factor)]
+    if not others:
+        return factors
+    return [identity_like(f, others[0]) if is_identity(f) else f for f in factors]
 
 
 def _kron(A: Tensor, B: Tensor) -> Tensor:

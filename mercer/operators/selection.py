@@ -50,7 +50,7 @@ def as_index(key: Any, size: int, axis: str, device: torch.device) -> Index:
     """
     if isinstance(key, slice):
         return _as_slice(key, size, device)
-    if isinstance(key, Tensor) or not hasattr(key, "__index__"):
+    if getattr(key, "ndim", 0) or isinstance(key, Tensor) or not hasattr(key, "__index__"):
         return _as_positions(key, size, axis, device)
     if isinstance(key, bool):
         raise TypeError(f"a {axis} index must be an integer, a slice or a 1-D tensor, got {key}")
@@ -128,9 +128,7 @@ def _as_positions(key: Any, size: int, axis: str, device: torch.device) -> int |
         )
     if index.dtype == torch.bool:
         if index.shape != (size,):
-            raise IndexError(
-                f"a {axis} mask must have shape ({size},), got {tuple(index.shape)}"
-            )
+            raise IndexError(f"a {axis} mask must have shape ({size},), got {tuple(index.shape)}")
         return index.nonzero().squeeze(-1)
     if index.ndim == 0:
         return as_index(int(index), size, axis, device)  # type: ignore[return-value]

@@ -113,9 +113,7 @@ def add(A: Operator, B: Operator) -> Operator:
         merged.append(reduce(_add_diagonal, diagonals))
     if not merged or broadcast_batch(merged) != whole.batch:
         # A zero that widens the batch must stay.
-        zero = Zero(
-            whole.n, whole.m, batch=whole.batch, dtype=whole.dtype, device=whole.device
-        )
+        zero = Zero(whole.n, whole.m, batch=whole.batch, dtype=whole.dtype, device=whole.device)
         merged.append(zero)
     return merged[0] if len(merged) == 1 else Sum(*merged)
 

@@ -44,9 +44,7 @@ class Toeplitz(Operator):
     https://ee.stanford.edu/~gray/toeplitz.pdf
     """
 
-    def __init__(
-        self, column: Tensor, row: Tensor | None = None, tags: Iterable[str] = ()
-    ) -> None:
+    def __init__(self, column: Tensor, row: Tensor | None = None, tags: Iterable[str] = ()) -> None:
         checks.floating("column", column)
         known = set(tags)
         if row is None or row is column:

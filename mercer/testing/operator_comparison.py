@@ -67,9 +67,7 @@ def close(
     if not isinstance(found, Tensor):
         raise broken(law, K, f"expected a torch.Tensor, got {type(found).__name__}")
     if found.shape != expected.shape:
-        raise broken(
-            law, K, f"expected shape {tuple(expected.shape)}, got {tuple(found.shape)}"
-        )
+        raise broken(law, K, f"expected shape {tuple(expected.shape)}, got {tuple(found.shape)}")
     if found.dtype != K.dtype or found.device != K.device:
         raise broken(
             law, K, f"expected {K.dtype} on {K.device}, got {found.dtype} on {found.device}"
@@ -85,7 +83,7 @@ def close(
             law,
             K,
             f"at {place} expected {expected[place]:.6g}, got {found[place]:.6g} "
-            f"(allowed error {allowed:.2g})",
+            f"(error {float(error[place]):.2g}, allowed {allowed:.2g})",
         )
 
 
