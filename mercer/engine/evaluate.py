@@ -15,12 +15,20 @@ from mercer.engine.planner import LOW_DIMENSION
 from mercer.engine.program import compile_program
 
 
-def evaluate(formula: Formula, scores: Sequence[Tensor], parameters: Sequence[Tensor]) -> Tensor:
-    """``F(s_0, s_1, ...; p)`` for scores and parameters that broadcast against each other."""
+def evaluate(
+    formula: Formula,
+    scores: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    *,
+    overwrite: bool = False,
+) -> Tensor:
+    """``F(s_0, s_1, ...; p)`` for scores and parameters that broadcast against each other.
+
+    With ``overwrite`` the memory of the scores may be used for the result.
+    """
     values = (*scores, *parameters)
-    if not torch.is_grad_enabled() or not any(v.requires_grad for v in values):
-        if all(map(concrete, values)):  # nothing to record: spare small problems the ceremony
-            return _evaluate_now(formula, scores, parameters)
+    if not _recorded(*values):  # spare small problems the ceremony
+        return _evaluate_now(formula, scores, parameters, overwrite)
     if torch.compiler.is_compiling():  # the compiler takes the operator as one node
         return evaluate_op(formula.text, list(scores), list(parameters))
     return _Evaluate.apply(formula.text, *scores, *parameters)  # type: ignore[no-untyped-call]
@@ -38,6 +46,8 @@ def paired(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor]) -> list[T
 
 
 def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
+    if not _recorded(x, y):  # one call, by differences; it has no second derivative
+        return torch.cdist(x, y, compute_mode="donot_use_mm_for_euclid_dist").square_()
     if x.shape[-1] <= LOW_DIMENSION:
         return (x[..., :, None, :] - y[..., None, :, :]).square().sum(-1)
     same = x is y
@@ -48,6 +58,13 @@ def _squared_distances(x: Tensor, y: Tensor) -> Tensor:
     s = norms - 2 * (x @ y.mT)
     # Rounding below zero is mended in the value alone: a clamp would cut the derivatives there.
     return (s + (-s).detach().clamp(min=0)).to(middle.dtype)
+
+
+def _recorded(*values: Tensor) -> bool:
+    """Whether autograd, ``torch.func`` or the compiler follows these tensors."""
+    if torch.is_grad_enabled() and any(v.requires_grad for v in values):
+        return True
+    return not all(map(concrete, values))
 
 
 _PAIRED: dict[str, Any] = {
@@ -70,23 +87,42 @@ def evaluate_op(text: str, scores: list[Tensor], parameters: list[Tensor]) -> Te
 
 
 def _evaluate_now(
-    formula: Formula, scores: Sequence[Tensor], parameters: Sequence[Tensor]
+    formula: Formula,
+    scores: Sequence[Tensor],
+    parameters: Sequence[Tensor],
+    overwrite: bool = False,
 ) -> Tensor:
-    shape = torch.broadcast_shapes(*(v.shape for v in (*scores, *parameters)))
-    scores = [s.expand(shape) for s in scores]
+    shape = _common_shape([*scores, *parameters])
     # Nothing is combined here: kinds that never combine make every score a leaf of its own.
     opaque = ("l1_distance",) * len(scores)
     (folded,), leaves = fold((formula.expression,), opaque, tuple(formula.symbols))
     program = compile_program(
         (folded,), tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
     )
-    tiles = [scores[leaf.terms[0][0]].clone(memory_format=torch.contiguous_format)
-             for leaf in leaves]  # fmt: skip
-    (out,) = program(tiles, parameters, like=scores[0])
-    for s, symbol, kind in zip(scores, formula.symbols, formula.kinds):
-        if "distance" in kind and singular_at_zero(formula.expression, symbol):
-            out.masked_fill_(s <= 0, 0.0)
+    singular = [
+        scores[k] <= 0
+        for k, (symbol, kind) in enumerate(zip(formula.symbols, formula.kinds))
+        if "distance" in kind and singular_at_zero(formula.expression, symbol)
+    ]
+    tiles = [_own(scores[leaf.terms[0][0]], shape, overwrite) for leaf in leaves]
+    (out,) = program(tiles, parameters, like=scores[0].expand(shape))
+    for at_zero in singular:
+        out.masked_fill_(at_zero, 0.0)
     return out
+
+
+def _common_shape(values: Sequence[Tensor]) -> torch.Size:
+    shape = values[0].shape
+    if all(v.shape == shape for v in values):
+        return shape
+    return torch.broadcast_shapes(*(v.shape for v in values))
+
+
+def _own(score: Tensor, shape: torch.Size, overwrite: bool) -> Tensor:
+    """The score as memory that may be written: ``out=`` arguments must be whole and unshared."""
+    if overwrite and score.shape == shape and score.is_contiguous():
+        return score
+    return score.expand(shape).clone(memory_format=torch.contiguous_format)
 
 
 @evaluate_op.register_fake

@@ -92,7 +92,7 @@ def _name(combination: sympy.Expr, found: dict[sympy.Expr, sympy.Symbol]) -> sym
     for known, symbol in found.items():
         ratio = sympy.cancel(combination / known)
         if ratio.is_number:
-            return symbol if ratio == 1 else ratio * symbol
+            return symbol if float(ratio) == 1.0 else ratio * symbol
     symbol = sympy.Symbol(f"L{len(found)}", real=True)
     found[combination] = symbol
     return symbol

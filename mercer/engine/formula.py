@@ -67,20 +67,38 @@ class Formula:
 
     def derivative(self, symbol: sympy.Symbol) -> Formula:
         """The formula of the derivative with respect to one of its symbols."""
-        return Formula(differentiate(self.expression, symbol), self.kinds, self.parameters)
+        return _derivative(self, symbol)
 
     def times_dot(self) -> Formula:
         """The formula times one more score, a dot product."""
-        extra = score_symbol(len(self.kinds), "dot")
-        return Formula(self.expression * extra, (*self.kinds, "dot"), self.parameters)
+        return _times_dot(self)
 
     @property
     def transposed(self) -> Formula:
         """The formula with the two points exchanged: only signs notice."""
         if "sign" not in self.kinds:
             return self
-        signs = {s: -s for s, kind in zip(self.symbols, self.kinds) if kind == "sign"}
-        return Formula(self.expression.subs(signs), self.kinds, self.parameters)
+        return _transposed(self)
+
+
+# Equal formulas are made once: each keeps its text, which takes a while to print.
+
+
+@functools.lru_cache(maxsize=4096)
+def _derivative(f: Formula, symbol: sympy.Symbol) -> Formula:
+    return Formula(differentiate(f.expression, symbol), f.kinds, f.parameters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _times_dot(f: Formula) -> Formula:
+    extra = score_symbol(len(f.kinds), "dot")
+    return Formula(f.expression * extra, (*f.kinds, "dot"), f.parameters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _transposed(f: Formula) -> Formula:
+    signs = {s: -s for s, kind in zip(f.symbols, f.kinds) if kind == "sign"}
+    return Formula(f.expression.subs(signs), f.kinds, f.parameters) if signs else f
 
 
 @functools.cache

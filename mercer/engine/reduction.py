@@ -111,7 +111,7 @@ def dense(
     if traced or small or not all(checks.concrete(t) for t in every):
         scores = pairwise(formula, X, Y)
         parameters = [p[..., None, None] for p in parameters]
-        return evaluate(formula, scores, parameters).to(dtype)
+        return evaluate(formula, scores, parameters, overwrite=True).to(dtype)
     batch, X3, Y3, p1, _ = _flatten(X, Y, parameters, None)
     out = tiles.dense_tiles(formula, X3, Y3, p1, precision)
     return out.reshape(*batch, *out.shape[-2:]).to(dtype)

@@ -121,12 +121,12 @@ def reduce_tiles(
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``: ``[B, n, c]``."""
     n, m = X[0].shape[-2], V.shape[-2]
-    out = V.new_zeros(V.shape[0], n, V.shape[-1])
+    total = Accumulator(V, n)
     evaluate = Evaluator([formula.expression], formula, X, Y, parameters, mask, precision, n, m)
     for tile in evaluate.tiles():
         (K,) = evaluate(tile)
-        add_product(out[tile.b, tile.i], K, V[tile.b, tile.j])
-    return out
+        total.add(K, tile.b, tile.i, tile.j)
+    return total.result()
 
 
 def dense_tiles(
@@ -160,14 +160,30 @@ def row_maximum_tiles(
     return out
 
 
-def add_product(out: Tensor, K: Tensor, V: Tensor) -> None:
-    """``out += K V`` for ``out [b, n, c]``, ``K [b, n, m]``, ``V [b, m, c]``."""
-    if K.shape[0] > 1:
-        out.baddbmm_(K, V)
-    elif V.shape[-1] == 1:
-        out[0, :, 0].addmv_(K[0], V[0, :, 0])
-    else:
-        out[0].addmm_(K[0], V[0])
+class Accumulator:
+    """Sums products ``K V`` of tiles with a few columns.
+
+    Both sides are kept transposed, ``[B, c, n]`` and ``[B, c, m]``: with few columns BLAS is five
+    to ten times quicker when the long side is the contiguous one.
+    """
+
+    def __init__(self, V: Tensor, n: int) -> None:
+        self.V = V.mT.contiguous()  # [B, c, m]
+        self.out = V.new_zeros(V.shape[0], V.shape[-1], n)
+
+    def add(self, K: Tensor, b: slice, i: slice, j: slice) -> None:
+        """``out[i] += K V[j]`` for a tile ``K [b, i, j]``."""
+        out, V = self.out[b, :, i], self.V[b, :, j]
+        if K.shape[0] > 1:
+            out.baddbmm_(V, K.mT)
+        elif V.shape[1] == 1:
+            out[0, 0].addmv_(K[0], V[0, 0])
+        else:
+            out[0].addmm_(V[0], K[0].mT)
+
+    def result(self) -> Tensor:
+        """The sum, ``[B, n, c]``."""
+        return self.out.mT.contiguous()
 
 
 def _cut(size: int, step: int) -> Iterator[slice]:

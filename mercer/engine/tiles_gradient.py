@@ -16,7 +16,7 @@ from torch import Tensor
 
 from mercer.engine.formula import Formula, score_symbol
 from mercer.engine.mask import Band
-from mercer.engine.tiles import Evaluator, Tile, add_product
+from mercer.engine.tiles import Accumulator, Evaluator, Tile
 
 
 def gradient_tiles(
@@ -61,6 +61,7 @@ def gradient_tiles(
     ]
     sums = [torch.zeros(p.shape, dtype=torch.float64, device=p.device)
             for p, need in zip(parameters, need_parameter) if need]  # fmt: skip
+    values = Accumulator(U, m)
     for tile in evaluate.tiles():
         outputs = evaluate(tile)
         for point, W in zip(points, outputs):
@@ -68,8 +69,10 @@ def gradient_tiles(
         for total, W in zip(sums, outputs[len(points) :]):
             total[tile.b] += W.sum((-2, -1))
         if needs[-1]:
-            add_product(grads[-1][tile.b, tile.j], outputs[-1].mT, U[tile.b, tile.i])
+            values.add(outputs[-1].mT, tile.b, tile.j, tile.i)
 
+    if needs[-1]:
+        grads[-1] = values.result()
     for k, point in zip(scores, points):
         dx, dy = point.result()
         grads[k] = dx if needs[k] else grads[k]
@@ -86,12 +89,13 @@ class Points:
     def __init__(self, kind: str, x: Tensor, y: Tensor, need_x: bool, need_y: bool) -> None:
         self.kind, self.x, self.y = kind, x, y
         self.need_x, self.need_y = need_x, need_y
-        if kind == "squared_distance":  # the ones make W's row sums in the same product
-            self.to_x, self.to_y = _with_ones(y), _with_ones(x)
-        else:
-            self.to_x, self.to_y = y, x
-        self.dx = x.new_zeros(*x.shape[:-1], self.to_x.shape[-1])
-        self.dy = y.new_zeros(*y.shape[:-1], self.to_y.shape[-1])
+        if kind == "l1_distance":
+            self.dx, self.dy = torch.zeros_like(x), torch.zeros_like(y)
+            return
+        # The ones make W's row sums in the same product.
+        ones = kind == "squared_distance"
+        self.to_x = Accumulator(_with_ones(y) if ones else y, x.shape[-2])
+        self.to_y = Accumulator(_with_ones(x) if ones else x, y.shape[-2])
 
     def add(self, W: Tensor, tile: Tile) -> None:
         """Add what the tile ``W`` of weights contributes."""
@@ -103,17 +107,20 @@ class Points:
                 self.dy[b, j, e] -= D.sum(-2)
             return
         if self.need_x:
-            add_product(self.dx[b, i], W, self.to_x[b, j])
+            self.to_x.add(W, b, i, j)
         if self.need_y:
-            add_product(self.dy[b, j], W.mT, self.to_y[b, i])
+            self.to_y.add(W.mT, b, j, i)
 
     def result(self) -> tuple[Tensor, Tensor]:
         """``dX, dY``; for squared distances ``dx = 2 (x sum_j W - sum_j W y)``."""
-        if self.kind != "squared_distance":
+        if self.kind == "l1_distance":
             return self.dx, self.dy
+        dx, dy = self.to_x.result(), self.to_y.result()
+        if self.kind == "dot":
+            return dx, dy
         return (
-            2 * (self.x * self.dx[..., -1:] - self.dx[..., :-1]),
-            2 * (self.y * self.dy[..., -1:] - self.dy[..., :-1]),
+            2 * (self.x * dx[..., -1:] - dx[..., :-1]),
+            2 * (self.y * dy[..., -1:] - dy[..., :-1]),
         )
 
 

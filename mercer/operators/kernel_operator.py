@@ -13,7 +13,7 @@ from mercer.engine.evaluate import evaluate, paired
 from mercer.engine.formula import Formula
 from mercer.engine.reduction import explain
 from mercer.operators.base import Operator
-from mercer.operators.batch import Keys, take_batch
+from mercer.operators.batch import Keys, broadcast_shapes, take_batch
 from mercer.operators.selection import same, selected_tags
 
 class KernelOperator(Operator):
@@ -53,7 +53,7 @@ class KernelOperator(Operator):
     ) -> None:
         x, y = X[0], Y[0]
         every = (*(p.shape[:-2] for p in (*X, *Y)), *(p.shape for p in parameters))
-        batch = torch.broadcast_shapes(*every)
+        batch = broadcast_shapes(*every)
         shape = (*batch, x.shape[-2], y.shape[-2])
         if all(a is b for a, b in zip(X, Y)) and "sign" not in formula.kinds:
             tags = {*tags, "symmetric"}

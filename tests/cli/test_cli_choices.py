@@ -164,7 +164,7 @@ def test_intervals_cover_as_often_as_they_say():
 def test_intervals_say_when_rows_are_too_few():
     intervals = Intervals.fit(np.arange(8.0))
     assert intervals.width(0.8) == 7.0
-    with pytest.raises(BadInput, match="8 calibration rows are too few for coverage 0.9"):
+    with pytest.raises(BadInput, match=r"8 calibration rows are too few for coverage 0.9"):
         intervals.width(0.9)
     for coverage in (0.0, 1.0, 0.905):
         with pytest.raises(BadInput, match="coverage must be a whole percentage"):
@@ -177,6 +177,7 @@ def test_intervals_say_when_rows_are_too_few():
     [
         ({"method": "magic"}, "--method must be one of auto, exact"),
         ({"kernel": "rfb"}, "--kernel must be one of rbf"),
+        ({"trend": "cubic"}, "--trend must be one of linear, none"),
         ({"centers": 0}, "--centers must be at least 1, got 0"),
         ({"lengthscale": -0.3}, "--lengthscale must be positive, got -0.3"),
         ({"regularisation": float("nan")}, "--regularisation must be positive, got nan"),

@@ -168,7 +168,7 @@ def test_features_from_json_are_the_same_to_the_last_bit():
 def test_features_say_which_column_a_table_lacks():
     frame = table()
     features, _ = Features.fit(frame, choose_columns(frame, "y"), NUMBER, Y, 0)
-    with pytest.raises(BadInput, match="lacks column 'shop'.*did you mean 'Shop'"):
+    with pytest.raises(BadInput, match=r"lacks column 'shop'.*did you mean 'Shop'"):
         features.transform(frame.rename({"shop": "Shop"}))
 
 

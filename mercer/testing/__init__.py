@@ -1,0 +1,7 @@
+"""The contracts of mercer as public functions: each raises ``AssertionError`` naming the broken law."""
+
+from mercer.testing.estimator import check_estimator
+from mercer.testing.kernel import check_kernel
+from mercer.testing.operator import check_operator
+
+__all__ = ["check_estimator", "check_kernel", "check_operator"]
