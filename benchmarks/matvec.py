@@ -10,7 +10,7 @@ import math
 
 import numpy as np
 import torch
-from harness import Table, median_seconds
+from _harness import Table, median_seconds
 
 from mercer.kernels import RBF
 

@@ -67,6 +67,7 @@ def fit(
     centers: Annotated[Optional[int], Option(help="How many centres.")] = None,  # noqa: UP045
     lengthscale: Annotated[Optional[float], Option(help="Of the kernel.")] = None,  # noqa: UP045
     regularisation: Annotated[Optional[float], Option(help="Of the fit.")] = None,  # noqa: UP045
+    trend: Annotated[str, Option(help="linear or none: what a regression fits first.")] = "linear",
     test_size: Annotated[float, Option(help="Share of rows held out for scoring.")] = 0.2,
     seed: Annotated[int, Option(help="Of every random choice.")] = 0,
     drop: Annotated[
@@ -80,7 +81,7 @@ def fit(
     from mercer.cli.fit_command import fit_command
     from mercer.cli.request import Request
 
-    options = Options(method, kernel, centers, lengthscale, regularisation, seed)
+    options = Options(method, kernel, centers, lengthscale, regularisation, trend, seed)
     fit_command(Request(data, target, out, task, tuple(drop or ()), test_size, options, resume))
 
 

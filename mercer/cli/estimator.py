@@ -6,17 +6,15 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+from sklearn.base import clone
+
 from mercer.cli.bad_input import BadInput
 from mercer.cli.target import Target
+from mercer.cli.trend import TREND, WithTrend
 
 METHODS = ("auto", "exact", "cg", "askotch", "nystrom", "eigenpro")
-KERNELS = {
-    "rbf": ("RBF", {}),
-    "matern12": ("Matern", {"nu": 0.5}),
-    "matern32": ("Matern", {"nu": 1.5}),
-    "matern52": ("Matern", {"nu": 2.5}),
-    "laplace": ("Laplace", {}),
-}
+TRENDS = ("linear", "none")
+KERNELS = ("rbf", "matern12", "matern32", "matern52", "laplace")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +31,9 @@ class Options:
         How many centres, for the methods that have them.
     lengthscale, regularisation : float or None
         Positive; None leaves them to the estimator.
+    trend : str
+        ``linear`` fits a line first and the kernel machine to what it leaves, for regression;
+        ``none`` does not.
     seed : int
         Of every random choice.
     """
@@ -42,12 +43,14 @@ class Options:
     centers: int | None = None
     lengthscale: float | None = None
     regularisation: float | None = None
+    trend: str = "linear"
     seed: int = 0
 
     def __post_init__(self) -> None:
         _one_of("--method", self.method, METHODS)
+        _one_of("--trend", self.trend, TRENDS)
         if self.kernel is not None:
-            _one_of("--kernel", self.kernel, tuple(KERNELS))
+            _one_of("--kernel", self.kernel, KERNELS)
         if self.centers is not None and self.centers < 1:
             raise BadInput(f"--centers must be at least 1, got {self.centers}")
         for name in ("lengthscale", "regularisation"):
@@ -61,7 +64,7 @@ class Options:
 def build(
     target: Target, options: Options, *, checkpoint: Path | None = None, verbose: bool = False
 ) -> Any:
-    """An unfitted ``KernelRegressor`` or ``KernelClassifier``.
+    """An unfitted ``KernelRegressor``, with its trend if there is one, or ``KernelClassifier``.
 
     Parameters
     ----------
@@ -82,8 +85,8 @@ def build(
     from mercer.learn import KernelClassifier, KernelRegressor
 
     machine = KernelClassifier if target.is_classification else KernelRegressor
-    return machine(
-        _kernel(options.kernel),
+    built = machine(
+        options.kernel,
         method=options.method,
         lengthscale=options.lengthscale,
         regularisation=options.regularisation,
@@ -92,15 +95,41 @@ def build(
         verbose=verbose,
         checkpoint=None if checkpoint is None else str(checkpoint),
     )
+    if target.is_classification or options.trend == "none":
+        return built
+    return WithTrend(built)
 
 
-def _kernel(name: str | None) -> Any:
-    if name is None:
-        return None
-    import mercer.kernels
+def again(estimator: Any, rows: int) -> Any:
+    """An unfitted copy for a fit to fewer rows, with the kernel and regularisation that were found.
 
-    cls, parameters = KERNELS[name]
-    return getattr(mercer.kernels, cls)(**parameters)
+    Parameters
+    ----------
+    estimator : object
+        Made by :func:`build` and fitted.
+    rows : int
+        There are no more centres than this.
+    """
+    if isinstance(estimator, WithTrend):
+        return WithTrend(again(estimator.machine, rows))
+    copy = clone(estimator)
+    return copy.set_params(
+        kernel=estimator.kernel_,
+        lengthscale=None,
+        regularisation=estimator.regularisation_,
+        centers=None if estimator.centers is None else min(estimator.centers, rows),
+        checkpoint=None,
+        verbose=False,
+    )
+
+
+def load(directory: Path) -> Any:
+    """Read an estimator that its ``save`` wrote, with its trend if there is one."""
+    from mercer import load as load_machine
+
+    if (directory / TREND).is_file():
+        return WithTrend.load(directory, load_machine)
+    return load_machine(directory)
 
 
 def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import polars as pl
 from mercer.cli.atomic import new_directory, new_file
 from mercer.cli.columns import Column, choose_columns
 from mercer.cli.contenders import Result, assess, compete, contenders, outputs
-from mercer.cli.estimator import Options, build
+from mercer.cli.estimator import again, build
 from mercer.cli.features import Features
 from mercer.cli.importance import importance
 from mercer.cli.intervals import Intervals
@@ -26,6 +27,7 @@ from mercer.cli.table import read_table
 from mercer.cli.target import Target, choose_target, present
 
 Build = Callable[..., Any]
+Again = Callable[[Any, int], Any]
 Say = Callable[[str], None]
 
 
@@ -65,7 +67,7 @@ class Fit:
     notes: list[str]
 
 
-def fit_table(request: Request, say: Say, *, build: Build = build) -> Fit:
+def fit_table(request: Request, say: Say, *, build: Build = build, again: Again = again) -> Fit:
     """Fit, score, save, and write the report.
 
     Parameters
@@ -74,7 +76,9 @@ def fit_table(request: Request, say: Say, *, build: Build = build) -> Fit:
     say : callable
         Given one line for each thing worth knowing.
     build : callable
-        Makes the estimator; ``mercer.cli.estimator.build`` unless a test has its own.
+        Makes the estimator.
+    again : callable
+        From a fitted estimator and a number of rows, an unfitted one for the learning curve.
 
     Returns
     -------
@@ -122,13 +126,15 @@ def fit_table(request: Request, say: Say, *, build: Build = build) -> Fit:
     note(f"model saved in {request.out}")
     clock("save")
 
-    for name, other in contenders(target, request.options.seed).items():
+    others = contenders(target, request.options.seed)
+    for name, other in others.items():
         say(f"fitting {name} for comparison")
         results.append(compete(name, other, target, train, test))
     clock("contenders")
     say("measuring the learning curve and what drives the prediction")
+    makers = {name: lambda rows, model=model: model for name, model in others.items()}
     curves = learning_curves(
-        _makers(build, target, request.options),
+        {"mercer": functools.partial(again, estimator), **makers},
         results,
         target,
         train,
@@ -174,15 +180,6 @@ def _prepare(request: Request, note: Say) -> tuple[pl.DataFrame, Target, list[Co
         f"{len(split.test):,} held out"
     )
     return frame, target, columns, split
-
-
-def _makers(build: Build, target: Target, options: Options) -> dict[str, Callable[[int], Any]]:
-    def machine(rows: int) -> Any:
-        few = None if options.centers is None else min(options.centers, rows)
-        return build(target, dataclasses.replace(options, centers=few))
-
-    others = contenders(target, options.seed)
-    return {"mercer": machine, **{name: lambda rows, m=model: m for name, model in others.items()}}
 
 
 def _record(

@@ -13,6 +13,7 @@ import polars as pl
 
 from mercer.cli.bad_input import BadInput
 from mercer.cli.contenders import outputs
+from mercer.cli.estimator import load
 from mercer.cli.features import Features
 from mercer.cli.intervals import Intervals
 from mercer.cli.target import Target
@@ -69,9 +70,7 @@ class TableModel:
         self.estimator.save(directory / "estimator")
 
     @classmethod
-    def load(
-        cls, directory: Path, load_estimator: Callable[[Path], Any] | None = None
-    ) -> TableModel:
+    def load(cls, directory: Path, load_estimator: Callable[[Path], Any] = load) -> TableModel:
         """Read what :meth:`save` wrote.
 
         Parameters
@@ -79,7 +78,7 @@ class TableModel:
         directory : Path
             Given to ``mercer fit --out``.
         load_estimator : callable, optional
-            Reads the estimator's directory, ``mercer.load`` by default.
+            Reads the estimator's directory.
 
         Raises
         ------
@@ -87,8 +86,6 @@ class TableModel:
             If there is no whole model.
         """
         description = describe(directory)
-        if load_estimator is None:
-            from mercer import load as load_estimator
         intervals = description["intervals"]
         return cls(
             Target.from_json(description["target"]),

@@ -11,6 +11,7 @@ import polars as pl
 
 from mercer.cli.atomic import new_file
 from mercer.cli.bad_input import BadInput
+from mercer.cli.estimator import load
 from mercer.cli.model import TableModel
 from mercer.cli.report import number
 from mercer.cli.scores import scores
@@ -23,7 +24,7 @@ def predict_table(
     out: Path,
     coverage: float,
     say: Callable[[str], Any],
-    load_estimator: Callable[[Path], Any] | None = None,
+    load_estimator: Callable[[Path], Any] = load,
 ) -> None:
     """Write one line per row of ``data``, in its order.
 

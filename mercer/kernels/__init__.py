@@ -1,16 +1,47 @@
 """Kernels ``k(x, y)``, one card a file, and their algebra."""
 
 from mercer.kernels.algebra import KernelPower, KernelProduct, KernelSum, ScaledKernel
+from mercer.kernels.arc_cosine import ArcCosine
 from mercer.kernels.base import Kernel
+from mercer.kernels.cauchy import Cauchy
+from mercer.kernels.config import from_config, to_config
+from mercer.kernels.constant import Constant
+from mercer.kernels.cosine import Cosine
+from mercer.kernels.inverse_multiquadric import InverseMultiquadric
+from mercer.kernels.laplace import Laplace
+from mercer.kernels.linear import Linear
+from mercer.kernels.matern import Matern
+from mercer.kernels.periodic import Periodic
+from mercer.kernels.polynomial import Polynomial
+from mercer.kernels.rational_quadratic import RationalQuadratic
 from mercer.kernels.rbf import RBF
+from mercer.kernels.spectral_mixture import SpectralMixture
 from mercer.kernels.stationary import Stationary
+from mercer.kernels.wendland import Wendland
+from mercer.kernels.white import White
 
 __all__ = [
     "RBF",
+    "ArcCosine",
+    "Cauchy",
+    "Constant",
+    "Cosine",
+    "InverseMultiquadric",
     "Kernel",
     "KernelPower",
     "KernelProduct",
     "KernelSum",
+    "Laplace",
+    "Linear",
+    "Matern",
+    "Periodic",
+    "Polynomial",
+    "RationalQuadratic",
     "ScaledKernel",
+    "SpectralMixture",
     "Stationary",
+    "Wendland",
+    "White",
+    "from_config",
+    "to_config",
 ]

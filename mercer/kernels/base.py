@@ -2,27 +2,46 @@
 
 from __future__ import annotations
 
+import inspect
+import math
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import sympy
 import torch
 from torch import Tensor, nn
 
 from mercer import checks
-from mercer.engine.formula import formula_of
-from mercer.kernels.profile import Profile
-from mercer.operators import KernelOperator, Operator
+from mercer.kernels.arguments import check_pair, check_points, dimensions, number, text
+from mercer.kernels.profile import Profile, formula, profile_operator
+from mercer.operators import Operator
 
 
 class Kernel(nn.Module):
     """``k(x, y)``. Called on points it gives the operator of all pairs.
 
     A kernel over vectors is a card: it sets ``score`` and ``profile`` and, where points are warped
-    before the score is taken, overrides :meth:`warp`. Anything else overrides :meth:`operator`.
+    before the score is taken, overrides :meth:`warp`; with several scores it overrides
+    :meth:`parts`. Anything else overrides :meth:`operator`. Each argument of the constructor is
+    also an attribute, so that the kernel can be printed and saved.
 
     Parameters are constants until ``kernel.requires_grad_()`` says that they are to be trained, so
     that plain use of a kernel records no graph.
+
+    Attributes
+    ----------
+    score : str
+        ``squared_distance``, ``l1_distance`` or ``dot``.
+    profile : sympy.Expr
+        ``k`` in the symbols of :mod:`mercer.kernels.profile`.
+    stationary : bool
+        Whether ``k(x, y)`` is a function of ``x - y``.
+    smoothness : float
+        ``k`` has continuous derivatives of every order below this where ``x = y``: 1 for a kink,
+        twice the order of a Matérn kernel.
+    by_index : bool
+        Whether it tells equal points apart by their index, so that ``k(X, X.clone())`` differs from
+        ``k(X)``.
 
     Parameters
     ----------
@@ -30,14 +49,17 @@ class Kernel(nn.Module):
         The coordinates of a point that the kernel reads; all of them by default.
     """
 
-    score: ClassVar[str] = "squared_distance"
-    profile: ClassVar[sympy.Expr]
-    stationary: ClassVar[bool] = False
+    score: str = "squared_distance"
+    profile: sympy.Expr
+    stationary: bool = False
+    smoothness: float = math.inf
+    by_index: bool = False
 
     def __init__(self, active_dimensions: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.active_dimensions = None if active_dimensions is None else list(active_dimensions)
-        self._given: dict[str, Tensor] = {}
+        self.active_dimensions = dimensions(active_dimensions)
+        self._given: dict[str, Tensor] = {}  # parameters used as they are, with their graph
+        self._logs: set[str] = set()  # those of them that would be stored by their logarithm
 
     # -- what a card may override --------------------------------------------------------------
 
@@ -52,12 +74,18 @@ class Kernel(nn.Module):
     def parts(self) -> Profile | None:
         """The kernel taken apart, or ``None`` if it is no function of scores."""
         parameters = tuple(self.profile_parameters())
-        formula = formula_of(self.profile, (self.score,), len(parameters))
-        return Profile(formula, (lambda X: self.warp(self.active(X)),), parameters)
+        f = formula(self.profile, (self.score,), len(parameters))
+        return Profile(f, (lambda X: self.warp(self.active(X)),), parameters)
+
+    def _frequencies(self, count: int, d: int, generator: torch.Generator | None) -> Tensor:
+        """Draws of the spectral law over the ``d`` active coordinates."""
+        raise NotImplementedError(f"{type(self).__name__} has no spectral law to draw from")
 
     # -- what users call -----------------------------------------------------------------------
 
-    def forward(self, X: Tensor, Y: Tensor | None = None, *, precision: str = "highest") -> Operator:
+    def forward(
+        self, X: Tensor, Y: Tensor | None = None, *, precision: str = "highest"
+    ) -> Operator:
         """The operator ``K_ij = k(x_i, y_j)``.
 
         Parameters
@@ -78,57 +106,128 @@ class Kernel(nn.Module):
         TypeError, ValueError
             If points are not floating-point matrices of one dtype, device and width, or not finite.
         """
-        _check_points("X", X)
+        check_points("X", X)
         if Y is not None and Y is not X:
-            _check_points("Y", Y)
+            check_points("Y", Y)
             checks.alike("Y", Y, "X", X)
-            if X.shape[-1] != Y.shape[-1]:
-                raise ValueError(f"X has {X.shape[-1]} columns but Y has {Y.shape[-1]}")
+            check_pair(X, Y)
         return self.operator(X, None if Y is X else Y, precision)
+
+    def frequencies(self, count: int, d: int, generator: torch.Generator | None = None) -> Tensor:
+        r"""Draws :math:`\omega` with :math:`k(x, y) / k(x, x) = E \cos \omega \cdot (x - y)`.
+
+        Parameters
+        ----------
+        count : int
+            How many, at least 1.
+        d : int
+            Coordinates of a point.
+        generator : torch.Generator, optional
+            Where the draws come from.
+
+        Returns
+        -------
+        Tensor, shape (count, d)
+            In float64, in radians per unit of the points; zero on coordinates that the kernel does
+            not read.
+
+        Raises
+        ------
+        NotImplementedError
+            If the kernel has no spectral law, or none that is known how to draw from.
+        """
+        count, d = checks.count("count", count), checks.count("d", d)
+        if self.active_dimensions is None:
+            return self._frequencies(count, d, generator)
+        active = self._reachable(d)
+        drawn = self._frequencies(count, len(active), generator)  # [*b, count, d']
+        omega = drawn.new_zeros(*drawn.shape[:-1], d)
+        omega[..., active] = drawn
+        return omega
 
     def operator(self, X: Tensor, Y: Tensor | None, precision: str) -> Operator:
         """The operator for checked points; ``Y`` is ``None`` when it is ``X``."""
         parts = self.parts()
         if parts is None:
             raise NotImplementedError(f"{type(self).__name__} must define parts or operator")
-        left = [warp(X) for warp in parts.warps]
-        right = left if Y is None else [warp(Y) for warp in parts.warps]
-        parameters = [q.to(X) for q in parts.parameters]
-        tags = {"symmetric", "psd"} if Y is None else ()
-        return KernelOperator(
-            parts.formula, left, right, parameters, precision=precision, tags=tags
-        )
+        return profile_operator(parts, X, Y, precision)
 
     def active(self, X: Tensor) -> Tensor:
         """The active coordinates of the points."""
         if self.active_dimensions is None:
             return X
-        if max(self.active_dimensions) >= X.shape[-1]:
+        return X[..., self._reachable(X.shape[-1])]
+
+    def _reachable(self, d: int) -> list[int]:
+        active = self.active_dimensions or []
+        if max(active) >= d:
             raise ValueError(
-                f"active_dimensions asks for coordinate {max(self.active_dimensions)}, "
-                f"but the points have {X.shape[-1]}"
+                f"active_dimensions asks for coordinate {max(active)}, but the points have {d}"
             )
-        return X[..., self.active_dimensions]
+        return active
 
     # -- parameters ----------------------------------------------------------------------------
 
-    def _positive(self, name: str, value: float | Tensor) -> None:
+    def _positive(self, name: str, value: Any) -> None:
         """Make ``value`` a positive parameter, trained on the log scale as ``log_<name>``.
 
-        A tensor that already carries a graph is used as it is, so that gradients reach its source.
+        A tensor that already carries a graph, or stands for many under ``torch.func.vmap``, is used
+        as it is, so that gradients reach its source.
         """
-        tensor = checks.positive(name, value)
-        if tensor.requires_grad:
+        tensor = checks.positive(name, number(name, value))
+        if isinstance(value, Tensor) and (tensor.requires_grad or not checks.concrete(tensor)):
+            self._given[name] = tensor
+            self._logs.add(name)
+        else:
+            self.keep(f"log_{name}", tensor.detach().double().log())
+
+    def _real(self, name: str, value: Any) -> None:
+        """Make ``value`` a parameter of either sign, kept as ``raw_<name>``."""
+        tensor = checks.finite(name, number(name, value))
+        if isinstance(value, Tensor) and (tensor.requires_grad or not checks.concrete(tensor)):
             self._given[name] = tensor
         else:
-            log = tensor.detach().double().log()
-            self.register_parameter(f"log_{name}", nn.Parameter(log, requires_grad=False))
+            self.keep(f"raw_{name}", tensor.detach().double())
+
+    def keep(self, name: str, values: Tensor) -> None:
+        """Store a parameter under its stored name, ``log_<name>`` or ``raw_<name>``."""
+        self.register_parameter(name, nn.Parameter(values.clone(), requires_grad=False))
+
+    def _given_as(self, name: str) -> tuple[str, Tensor]:
+        """The name and values under which a given parameter would be stored."""
+        value = self._given[name].detach().double()
+        return (f"log_{name}", value.log()) if name in self._logs else (f"raw_{name}", value)
 
     def _value(self, name: str) -> Tensor:
-        """The value of a parameter made by :meth:`_positive`."""
+        """The value of a parameter made by :meth:`_positive` or :meth:`_real`."""
         if name in self._given:
             return self._given[name]
-        return getattr(self, f"log_{name}").exp()
+        if f"log_{name}" in self._parameters:
+            return getattr(self, f"log_{name}").exp()
+        return getattr(self, f"raw_{name}")
+
+    # -- printing and saving -------------------------------------------------------------------
+
+    def arguments(self) -> dict[str, Any]:
+        """The arguments of the constructor, by name; parameters as tensors."""
+        names = list(inspect.signature(type(self).__init__).parameters)[1:]
+        given = self._given
+        return {name: given[name] if name in given else getattr(self, name) for name in names}
+
+    def to_config(self) -> dict[str, Any]:
+        """Everything that makes this kernel, in JSON's types; :func:`from_config` reads it."""
+        from mercer.kernels.config import to_config
+
+        return to_config(self)
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        shown = [
+            f"{name}={text(value)}"
+            for name, value in self.arguments().items()
+            if isinstance(value, Tensor) or value != defaults[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
 
     # -- algebra -------------------------------------------------------------------------------
 
@@ -152,12 +251,3 @@ class Kernel(nn.Module):
         from mercer.kernels.algebra import KernelPower
 
         return KernelPower(self, exponent)
-
-
-def _check_points(name: str, points: Tensor) -> None:
-    checks.floating(name, points)
-    if points.ndim < 2:
-        raise ValueError(
-            f"{name} must have shape (*batch, n, d), one point a row; got {tuple(points.shape)}"
-        )
-    checks.finite(name, points)

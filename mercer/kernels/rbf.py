@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 import sympy
 import torch
 from torch import Tensor
 
 from mercer.kernels.profile import s
-from mercer.kernels.stationary import Stationary
+from mercer.kernels.stationary import Stationary, place
 
 
 class RBF(Stationary):
@@ -17,11 +15,12 @@ class RBF(Stationary):
 
     .. math:: k(x, y) = \exp(-\|x - y\|^2 / (2 \ell^2))
 
-    Infinitely smooth; universal; positive definite in every dimension.
+    Infinitely smooth; universal; positive definite in every dimension. Its spectral law is
+    :math:`N(0, I / \ell^2)`.
 
     Parameters
     ----------
-    lengthscale : float or Tensor, shape (), (d,) or (*batch, 1, d)
+    lengthscale : float, sequence of float or Tensor, shape (), (d,) or (*batch, 1, d)
         In the units of the points; positive.
     active_dimensions : sequence of int, optional
         The coordinates that the kernel reads.
@@ -39,9 +38,7 @@ class RBF(Stationary):
             [0.6065, 1.0000]])
     """
 
-    profile: ClassVar[sympy.Expr] = sympy.exp(-s / 2)
+    profile = sympy.exp(-s / 2)
 
-    def frequencies(self, count: int, d: int, generator: torch.Generator | None = None) -> Tensor:
-        r"""Draws of the spectral law: :math:`\omega \sim N(0, I / \ell^2)`, shape ``(count, d)``."""
-        z = torch.randn(count, d, generator=generator, dtype=torch.float64)
-        return z / self.lengthscale
+    def _mixing(self, count: int, generator: torch.Generator | None) -> Tensor:
+        return torch.ones(count, dtype=torch.float64, device=place(generator))

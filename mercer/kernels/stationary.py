@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -12,17 +11,20 @@ from mercer.kernels.base import Kernel
 
 
 class Stationary(Kernel):
-    """``k(x, y) = f(s)`` with ``s`` the squared distance of ``x / lengthscale`` and ``y / lengthscale``.
+    """``k(x, y) = f(s)``, ``s`` the squared distance of points divided by the lengthscale.
+
+    A card of a kernel that is a Gaussian scale mixture, ``f(s) = E exp(-tau s / 2)``, says how
+    ``tau`` is drawn by overriding ``_mixing``; the spectral law follows.
 
     Parameters
     ----------
-    lengthscale : float or Tensor, shape (), (d,) or (*batch, 1, d)
+    lengthscale : float, sequence of float or Tensor, shape (), (d,) or (*batch, 1, d)
         In the units of the points; positive. One per coordinate if it has d entries.
     active_dimensions : sequence of int, optional
         The coordinates that the kernel reads.
     """
 
-    stationary: ClassVar[bool] = True
+    stationary = True
 
     def __init__(
         self,
@@ -31,8 +33,6 @@ class Stationary(Kernel):
         active_dimensions: Sequence[int] | None = None,
     ) -> None:
         super().__init__(active_dimensions)
-        if not isinstance(lengthscale, Tensor):
-            lengthscale = torch.tensor(lengthscale, dtype=torch.float64)
         self._positive("lengthscale", lengthscale)
 
     @property
@@ -42,10 +42,40 @@ class Stationary(Kernel):
 
     def warp(self, X: Tensor) -> Tensor:
         """Points in units of the lengthscale."""
-        lengthscale = self.lengthscale.to(X)
-        if lengthscale.ndim and lengthscale.shape[-1] not in (1, X.shape[-1]):
-            raise ValueError(
-                f"lengthscale has {lengthscale.shape[-1]} entries but the kernel reads "
-                f"{X.shape[-1]} coordinates"
-            )
-        return X / lengthscale
+        return X / per_coordinate("lengthscale", self.lengthscale, X)
+
+    def _mixing(self, count: int, generator: torch.Generator | None) -> Tensor:
+        """Draws of ``tau``, shape ``(*batch, count)``, in float64."""
+        raise NotImplementedError(f"{type(self).__name__} has no spectral law to draw from")
+
+    def _frequencies(self, count: int, d: int, generator: torch.Generator | None) -> Tensor:
+        tau = self._mixing(count, generator)  # [*batch, count]
+        return tau[..., None].sqrt() * normal(count, d, generator) / self.lengthscale.detach()
+
+
+def per_coordinate(name: str, value: Tensor, X: Tensor) -> Tensor:
+    """A parameter with one entry, or one for each coordinate of the points, in their dtype."""
+    value = value.to(X)
+    if value.ndim and value.shape[-1] not in (1, X.shape[-1]):
+        raise ValueError(
+            f"{name} has {value.shape[-1]} entries but the kernel reads {X.shape[-1]} coordinates"
+        )
+    return value
+
+
+def normal(count: int, d: int, generator: torch.Generator | None) -> Tensor:
+    """Standard normal draws, ``[count, d]`` in float64, where the generator lives."""
+    return torch.randn(count, d, generator=generator, dtype=torch.float64, device=place(generator))
+
+
+def gamma(shape: Tensor, count: int, generator: torch.Generator | None) -> Tensor:
+    """Draws of the gamma law of unit rate, ``[*shape.shape, count]`` in float64."""
+    shape = shape.detach().to(place(generator), torch.float64)
+    return torch._standard_gamma(
+        shape[..., None].expand(*shape.shape, count).contiguous(), generator=generator
+    )
+
+
+def place(generator: torch.Generator | None) -> torch.device:
+    """Where draws from the generator live."""
+    return torch.device("cpu") if generator is None else generator.device

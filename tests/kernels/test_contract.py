@@ -35,14 +35,11 @@ MIXTURE = SpectralMixture(
     variances=[[0.02, 0.01, 0.03], [0.04, 0.01, 0.02]],
 )
 CARDS = [
-    RBF(0.7),
     RBF([0.5, 1.0, 2.0]),
     Matern(1.1, nu=0.5),
-    Matern(nu=1.5),
     Matern(nu=2.5),
     Matern(nu=0.7),
     Matern(nu=1.3),
-    Matern(nu=2),
     RationalQuadratic(0.8, alpha=1.7),
     Laplace(1.3),
     Laplace(1.3, norm="l1"),
@@ -50,7 +47,6 @@ CARDS = [
     Cauchy(0.9),
     Periodic(1.2, period=2.3),
     Cosine([2.3, 3.1, 1.7]),
-    Linear(),
     Linear([0.5, 1.0, 2.0]),
     Polynomial(3, scale=0.5, offset=1.2),
     Polynomial(2, scale=0.5, offset=0),
@@ -82,14 +78,21 @@ def test_every_kernel_is_checked() -> None:
     assert cards - {Kernel, Stationary} == {c for c in seen if c in cards}
 
 
-@pytest.mark.parametrize("kernel", [RBF(0.7), RBF() + White(0.1), White(0.2)], ids=repr)
+@pytest.mark.parametrize("kernel", [RBF() + White(0.1), White(0.2)], ids=repr)
 def test_operators_and_compile(kernel: Kernel) -> None:
     check_kernel(kernel, dimension=2)
 
 
-@pytest.mark.parametrize("dimension", [1, 6])
 @pytest.mark.parametrize(
-    "kernel", [RBF(1.5), Matern(1.5, nu=1.5), ArcCosine(2), Wendland(4.0, 2, dimension=6)], ids=repr
+    ("kernel", "dimension"),
+    [
+        (ArcCosine(1), 1),
+        (RBF(1.5), 6),
+        (Matern(1.5, nu=1.5), 6),
+        (ArcCosine(2), 6),
+        (Wendland(4.0, 2, dimension=6), 6),
+    ],
+    ids=str,
 )
 def test_other_dimensions(kernel: Kernel, dimension: int) -> None:
     check_kernel(kernel, dimension=dimension, operator=False, compiled=False)

@@ -112,7 +112,8 @@ def test_kernels_made_inside_vmap() -> None:
 def test_batches_of_parameters() -> None:
     lengthscale = torch.tensor([0.5, 2.0], dtype=torch.float64)[:, None, None]  # [2, 1, 1]
     scale = torch.tensor([1.0, 3.0], dtype=torch.float64)
-    kernel = scale * RationalQuadratic(lengthscale, alpha=torch.tensor([0.7, 1.5]).double())
+    alpha = torch.tensor([0.7, 1.5], dtype=torch.float64)
+    kernel = scale * RationalQuadratic(lengthscale, alpha)
     K = kernel(X)
     assert K.shape == (2, 5, 5)
     for k, (l, a, c) in enumerate([(0.5, 0.7, 1.0), (2.0, 1.5, 3.0)]):

@@ -54,19 +54,20 @@ class LevelMeanEncoder(Encoder):
         cls, series: pl.Series, target: Target, y: np.ndarray, seed: int
     ) -> tuple[Self, np.ndarray]:
         """Learn the means; the rows' own features are cross-fitted, so none has seen its target."""
-        text = as_text(series).to_numpy().astype(object)[:, None]  # [n, 1]
+        levels = sorted(as_text(series).unique().to_list())
+        codes = as_codes(series, levels)[:, None]  # [n, 1]
         several = target.is_classification and len(target.classes) > 2
-        codes = range(len(target.classes)) if several else ()
-        Y = np.column_stack([y == code for code in codes] or [y]).astype(np.float64)  # [n, k]
-        whole = [_means(text, column) for column in Y.T]
+        classes = range(len(target.classes)) if several else ()
+        Y = np.column_stack([y == code for code in classes] or [y]).astype(np.float64)  # [n, k]
+        whole = [_means(codes, column) for column in Y.T]
         crossed = np.empty_like(Y)
-        for rest, fold in KFold(FOLDS, shuffle=True, random_state=seed).split(text):
+        for rest, fold in KFold(FOLDS, shuffle=True, random_state=seed).split(codes):
             for k, column in enumerate(Y.T):
-                crossed[fold, k] = _means(text[rest], column[rest]).transform(text[fold])[:, 0]
+                crossed[fold, k] = _means(codes[rest], column[rest]).transform(codes[fold])[:, 0]
         scaler = StandardScaler().fit(crossed)
         encoder = cls(
             series.name,
-            whole[0].categories_[0].tolist(),
+            levels,
             [means.encodings_[0].tolist() for means in whole],
             [float(means.target_mean_) for means in whole],
             scaler.mean_.tolist(),
@@ -91,6 +92,6 @@ class LevelMeanEncoder(Encoder):
         return [f"mean of {label} of {self.column}" for label in self.labels]
 
 
-def _means(text: np.ndarray, y: np.ndarray) -> TargetEncoder:
+def _means(codes: np.ndarray, y: np.ndarray) -> TargetEncoder:
     # The share of a class is the mean of its indicator, so every target is continuous here.
-    return TargetEncoder(target_type="continuous").fit(text, y)
+    return TargetEncoder(target_type="continuous").fit(codes, y)

@@ -1,0 +1,8 @@
+"""Estimators: regression and classification by kernels."""
+
+from mercer.learn.classifier import KernelClassifier
+from mercer.learn.plan import Plan, plan
+from mercer.learn.regressor import KernelRegressor
+from mercer.learn.saving import load
+
+__all__ = ["KernelClassifier", "KernelRegressor", "Plan", "load", "plan"]

@@ -1,0 +1,195 @@
+r"""Kernel ridge regression on centres, by FALKON: conjugate gradients on the normal equations.
+
+.. math:: (K_{nm}^T W K_{nm} + \lambda K_{mm}) \alpha = K_{nm}^T W y
+
+A. Rudi, L. Carratino, L. Rosasco, "FALKON: An Optimal Large Scale Kernel Method".
+https://arxiv.org/abs/1705.10958
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from mercer.learn.problem import Fitted, HeldOut, OnStep, Problem, State
+from mercer.learn.solvers.conjugate_gradients import ConjugateGradients
+from mercer.learn.solvers.row_blocks import RowBlocks
+
+TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
+PATH_TOLERANCE = 1e-2  # enough to compare regularisations by
+PATH_MOST = 20
+MOST = 200
+PANEL = 1024
+FIRST, FINAL = "path/", "final/"
+
+
+@torch.no_grad()
+def solve_nystrom(
+    problem: Problem, state: State | None = None, on_step: OnStep | None = None
+) -> Fitted:
+    """Minimise over the span of the centres; regularisations are compared in one run.
+
+    Several candidates, or rows to calibrate by, need validation rows: all candidates are then run
+    side by side on the other rows, and the best goes on with all rows from where it stands.
+
+    Parameters
+    ----------
+    problem : Problem
+        With centres and positive regularisations.
+    state : dict of str to Tensor, optional
+        Where to go on.
+    on_step : callable, optional
+        Called after each step.
+
+    Returns
+    -------
+    Fitted
+        With predictions for the validation rows by the model that had not seen them.
+    """
+    if problem.centers is None:
+        raise ValueError("method='nystrom' needs centers")
+    return _Nystrom(problem, on_step).run(state or {})
+
+
+class _Nystrom:
+    def __init__(self, problem: Problem, on_step: OnStep | None) -> None:
+        assert problem.centers is not None
+        self.problem, self.on_step = problem, on_step
+        self.centers = problem.centers
+        self.kept, self.validation = problem.split()
+        self.K = RowBlocks(problem, self.centers, [self.kept, self.validation])
+        self.c = problem.Y.shape[1]
+        self.weight = float(problem.weights.double().mean()) * len(problem.X) / len(self.centers)
+        K = problem.operator(self.centers.double()).dense().clone()  # [m, m]
+        # Below rounding of the entries, directions of K_mm are noise; the penalty covers them too.
+        K.diagonal().add_(torch.finfo(problem.X.dtype).eps * float(K.diagonal().sum()))
+        self.K_mm = K
+        self.R = torch.linalg.cholesky(K, upper=True)
+        self.RR = _upper_times_transpose(self.R)
+        self.factors: dict[float, Tensor] = {}
+
+    def run(self, state: State) -> Fitted:
+        problem, best = self.problem, 0
+        start, held, steps = None, None, 0
+        if FINAL + "X" in state:
+            best, start = int(state["best"]), state["start"]
+            if len(self.validation):
+                held = self._held_out(start)
+            steps = int(state["steps"])
+        elif len(self.validation):
+            best, start, steps = self._path(_part(state, FIRST))
+            held = self._held_out(start)
+        value = problem.regularisations[best]
+        rows = range(2) if len(self.validation) else range(1)
+        cg = self._solver([value], rows, X=start, state=_part(state, FINAL))
+        limit = problem.max_iterations or MOST
+        tolerance = problem.tolerance or TOLERANCE[problem.X.dtype]
+        extra: State = {"best": torch.tensor(best), "steps": torch.tensor(steps)}
+        extra["start"] = cg.X if start is None else start
+        while cg.residual > tolerance and cg.iteration < limit and not cg.stalled:
+            cg.step()
+            done = steps + cg.iteration
+            record = {"iteration": done, "of": steps + limit, "residual": cg.residual}
+            self._report(record, lambda: {**_prefixed(cg, FINAL), **extra})
+        why = (
+            f"FALKON, {steps + cg.iteration} steps to residual {cg.residual:.2g}, {self.K.explain}"
+        )
+        if len(problem.regularisations) > 1:
+            why += f"; regularisation {value:.3g} by {len(self.validation):,} validation rows"
+        return Fitted(
+            self.centers,
+            cg.X.to(problem.Y),
+            value,
+            steps + cg.iteration,
+            cg.residual <= tolerance,
+            why,
+            held,
+        )
+
+    def _path(self, state: State | None) -> tuple[int, Tensor, int]:
+        """The best candidate, its coefficients without the validation rows, and steps taken."""
+        values = list(self.problem.regularisations)
+        cg = self._solver(values, range(1), state=state)
+        limit = min(PATH_MOST, self.problem.max_iterations or PATH_MOST)
+        while cg.residual > PATH_TOLERANCE and cg.iteration < limit and not cg.stalled:
+            cg.step()
+            record = {"iteration": cg.iteration, "of": limit, "residual": cg.residual}
+            self._report(record, lambda: _prefixed(cg, FIRST))
+        errors = self._errors(cg.X)
+        best = min(range(len(values)), key=lambda k: (errors[k], -values[k]))
+        record = {"iteration": cg.iteration, "of": limit, "validation_error": errors[best]}
+        self._report(record, lambda: _prefixed(cg, FIRST))
+        return best, cg.X[:, best * self.c : (best + 1) * self.c].contiguous(), cg.iteration
+
+    def _errors(self, X: Tensor) -> list[float]:
+        """Weighted mean squared error on the validation rows, one for each candidate."""
+        F = self.K.product(1, X).unflatten(1, (-1, self.c))  # [v, L, c]
+        squared = (F - self.problem.Y[self.validation, None].double()).square().sum(dim=2)
+        weights = self.problem.weights[self.validation].double()
+        return (weights @ squared / weights.sum()).tolist()
+
+    def _held_out(self, coefficients: Tensor) -> HeldOut:
+        predictions = self.K.product(1, coefficients).to(self.problem.Y)
+        how = f"{len(self.validation):,} rows left out of a first fit"
+        return HeldOut(self.validation, predictions, how)
+
+    def _solver(
+        self,
+        values: list[float],
+        groups: range,
+        X: Tensor | None = None,
+        state: State | None = None,
+    ) -> ConjugateGradients:
+        """Columns: the outputs of the first candidate, of the second, and so on."""
+        columns = torch.tensor(values, dtype=torch.float64, device=self.centers.device)
+        penalty = columns.repeat_interleave(self.c)  # [L c]
+
+        def normal(V: Tensor) -> Tensor:
+            return self.K.normal(groups, V) + penalty * (self.K_mm @ V)
+
+        def precondition(V: Tensor) -> Tensor:
+            V = torch.linalg.solve_triangular(self.R.mT, V, upper=False)
+            parts = zip(V.split(self.c, dim=1), values)
+            V = torch.cat([self._solve_core(part, value) for part, value in parts], dim=1)
+            return torch.linalg.solve_triangular(self.R, V, upper=True)
+
+        B = self.K.targets(groups).repeat(1, len(values))
+        return ConjugateGradients(normal, precondition, B, X, state)
+
+    def _solve_core(self, V: Tensor, value: float) -> Tensor:
+        A = self._factor(value)  # two triangular solves are faster than one cholesky_solve here
+        V = torch.linalg.solve_triangular(A.mT, V, upper=False)
+        return torch.linalg.solve_triangular(A, V, upper=True)
+
+    def _factor(self, value: float) -> Tensor:
+        """The Cholesky factor of ``(n/m) R R^T + lambda``: the normal equations as if the centres
+        were all rows, in the coordinates ``R alpha``.
+        """
+        if value not in self.factors:
+            core = self.weight * self.RR
+            core.diagonal().add_(value)
+            self.factors[value] = torch.linalg.cholesky(core, upper=True)
+        return self.factors[value]
+
+    def _report(self, record: dict, state: object) -> None:
+        if self.on_step is not None:
+            self.on_step(record, state)  # type: ignore[arg-type]
+
+
+def _upper_times_transpose(R: Tensor) -> Tensor:
+    """``R R^T`` for upper triangular ``R``, by panels of columns that skip most zeros."""
+    out = torch.zeros_like(R)
+    for panel in torch.arange(len(R), device=R.device).split(PANEL):
+        stop = int(panel[-1]) + 1
+        P = R[:stop, int(panel[0]) : stop]
+        out[:stop, :stop].addmm_(P, P.mT)
+    return out
+
+
+def _prefixed(cg: ConjugateGradients, prefix: str) -> State:
+    return {prefix + name: value for name, value in cg.state().items()}
+
+
+def _part(state: State, prefix: str) -> State | None:
+    part = {k.removeprefix(prefix): v for k, v in state.items() if k.startswith(prefix)}
+    return part or None

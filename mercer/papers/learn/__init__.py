@@ -1,0 +1,1 @@
+"""Systems that fit a function to data."""
