@@ -15,7 +15,7 @@ from torch import Tensor
 from mercer.engine.derivatives import gradient_by_reductions
 from mercer.engine.formula import Formula, parse
 from mercer.engine.mask import Band
-from mercer.engine.ops import fold_batch, gradient_op, reduce_op, unfold_batch
+from mercer.engine.ops import fold_batch, gradient_now, reduce_now, reduce_op, unfold_batch
 
 
 class Settings(NamedTuple):
@@ -59,7 +59,7 @@ def reduce_batched(
 class _Reduce(torch.autograd.Function):
     @staticmethod
     def forward(settings: Settings, *tensors: Tensor) -> Tensor:
-        return reduce_op(*settings.split(tensors), *settings.plain)
+        return reduce_now(*settings.split(tensors), *settings.plain)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -87,7 +87,7 @@ class _Gradient(torch.autograd.Function):
     @staticmethod
     def forward(settings: Settings, needs: tuple[bool, ...], *tensors: Tensor) -> Any:
         U = tensors[-1]
-        out = gradient_op(*settings.split(tensors), U.contiguous(), *settings.plain, list(needs))
+        out = gradient_now(*settings.split(tensors), U.contiguous(), *settings.plain, list(needs))
         return tuple(out)
 
     @staticmethod

@@ -1,7 +1,8 @@
 """The tile loops as torch operators that ``torch.compile`` and ``vmap`` see as one call.
 
 Shapes: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``; a formula
-travels as its text, a band as two integers. Derivatives are in ``autograd.py``.
+travels as its text, a band as two integers. Derivatives are in ``autograd.py``. Outside compiled
+regions the plain functions ``*_now`` are called: an operator's first call imports the compiler.
 """
 
 from __future__ import annotations
@@ -19,8 +20,7 @@ from mercer.engine.mask import Band
 # torch reads the annotations to make the operators' schemas.
 
 
-@torch.library.custom_op("mercer::reduce", mutates_args=())
-def reduce_op(
+def reduce_now(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
@@ -34,8 +34,7 @@ def reduce_op(
     return tiles.reduce_tiles(parse(formula), X, Y, parameters, V, Band(lower, upper), precision)
 
 
-@torch.library.custom_op("mercer::reduce_gradient", mutates_args=())
-def gradient_op(
+def gradient_now(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
@@ -54,8 +53,7 @@ def gradient_op(
     )
 
 
-@torch.library.custom_op("mercer::row_maximum", mutates_args=())
-def row_maximum_op(
+def row_maximum_now(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
@@ -67,6 +65,11 @@ def row_maximum_op(
     """``max_j F(s(x_i, y_j))``, ``[B, n]``; it has no derivative."""
     band = Band(lower, upper)
     return tiles.row_maximum_tiles(parse(formula), X, Y, parameters, band, precision)
+
+
+reduce_op = torch.library.custom_op("mercer::reduce", reduce_now, mutates_args=())
+gradient_op = torch.library.custom_op("mercer::reduce_gradient", gradient_now, mutates_args=())
+row_maximum_op = torch.library.custom_op("mercer::row_maximum", row_maximum_now, mutates_args=())
 
 
 @reduce_op.register_fake

@@ -15,7 +15,7 @@ from mercer.engine.autograd import reduce_batched
 from mercer.engine.evaluate import evaluate, pairwise
 from mercer.engine.formula import Formula, make, score_symbol
 from mercer.engine.mask import Band
-from mercer.engine.ops import row_maximum_op
+from mercer.engine.ops import row_maximum_now, row_maximum_op
 from mercer.engine.planner import PRECISIONS, SMALL
 
 HALF = (torch.float16, torch.bfloat16)
@@ -221,7 +221,8 @@ def _row_maximum(
         K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
         return _masked(K, band, -torch.inf).amax(-1)
     batch, X, Y, parameters, _ = _flatten(X, Y, parameters, None)
-    out = row_maximum_op(X, Y, parameters, formula.text, band.lower, band.upper, precision)
+    largest = row_maximum_now if all(map(checks.concrete, (*X, *Y))) else row_maximum_op
+    out = largest(X, Y, parameters, formula.text, band.lower, band.upper, precision)
     return out.reshape(*batch, -1)
 
 

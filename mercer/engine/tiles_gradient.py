@@ -61,7 +61,7 @@ def gradient_tiles(
     ]
     sums = [torch.zeros(p.shape, dtype=torch.float64, device=p.device)
             for p, need in zip(parameters, need_parameter) if need]  # fmt: skip
-    values = Accumulator(U, m)
+    values = Accumulator(U, m, transposed=True)
     for tile in evaluate.tiles():
         outputs = evaluate(tile)
         for point, W in zip(points, outputs):
@@ -95,7 +95,7 @@ class Points:
         # The ones make W's row sums in the same product.
         ones = kind == "squared_distance"
         self.to_x = Accumulator(_with_ones(y) if ones else y, x.shape[-2])
-        self.to_y = Accumulator(_with_ones(x) if ones else x, y.shape[-2])
+        self.to_y = Accumulator(_with_ones(x) if ones else x, y.shape[-2], transposed=True)
 
     def add(self, W: Tensor, tile: Tile) -> None:
         """Add what the tile ``W`` of weights contributes."""
