@@ -2,9 +2,9 @@
 
     python benchmarks/fit.py [--rows 300000] [--centers 5000] [--out benchmarks/results]
 
-The features are those of ``mercer demo``, standardised; from the target the same ridge line is taken
-off for both. scikit-learn runs twice: with its default scale, and with its features divided by the
-lengthscales that mercer chose and with mercer's regularisation, which is the most that it can be
+The features are those of ``mercer demo``, standardised; from the target the same ridge line is
+taken off for both. scikit-learn runs twice: with its default scale, and with its features divided
+by the lengthscales that mercer chose and with mercer's regularisation, which is the most that it can be
 helped. mercer's time includes choosing kernel, lengthscales and regularisation; scikit-learn's
 includes no choice.
 """

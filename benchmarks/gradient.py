@@ -1,6 +1,6 @@
 """The gradient of ``v^T K v`` in X, Y, v and the lengthscale, and peak memory at many points.
 
-    python benchmarks/gradient.py [--n 20000] [--many 200000] [--out benchmarks/results]
+python benchmarks/gradient.py [--n 20000] [--many 200000] [--out benchmarks/results]
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Gaussian kernel times vectors: mercer beside KeOps, scikit-learn and the bare operations.
 
-    python benchmarks/matvec.py [--n 20000] [--repeats 5] [--out benchmarks/results]
+python benchmarks/matvec.py [--n 20000] [--repeats 5] [--out benchmarks/results]
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from _harness import Table, median_seconds
 from mercer.kernels import RBF
 
 
-def bare(X: torch.Tensor, Y: torch.Tensor, V: torch.Tensor, rows: int, columns: int) -> torch.Tensor:
-    """Two matrix products and one ``exp`` over the same tiles: what a Gaussian product must cost."""
+def bare(
+    X: torch.Tensor, Y: torch.Tensor, V: torch.Tensor, rows: int, columns: int
+) -> torch.Tensor:
+    """Two matrix products and one ``exp`` over the same tiles: what a product must cost."""
     out = torch.zeros(len(X), V.shape[1])
     tile = torch.empty(rows, columns)
     for i in range(0, len(X), rows):
@@ -31,7 +33,7 @@ def bare(X: torch.Tensor, Y: torch.Tensor, V: torch.Tensor, rows: int, columns: 
 def exact(X: torch.Tensor, Y: torch.Tensor, V: torch.Tensor, count: int = 256) -> torch.Tensor:
     """The first rows in float64."""
     X, Y, V = X[:count].double(), Y.double(), V.double()
-    return torch.exp(-torch.cdist(X, Y, compute_mode="donot_use_mm_for_euclid_dist") ** 2 / 2) @ V
+    return torch.exp(-(torch.cdist(X, Y, compute_mode="donot_use_mm_for_euclid_dist") ** 2) / 2) @ V
 
 
 def keops(X: torch.Tensor, Y: torch.Tensor, V: torch.Tensor):

@@ -1,6 +1,6 @@
 """A thousand small solves, and what importing mercer costs beyond torch.
 
-    python benchmarks/small.py [--out benchmarks/results]
+python benchmarks/small.py [--out benchmarks/results]
 """
 
 from __future__ import annotations

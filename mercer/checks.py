@@ -1,4 +1,4 @@
-"""Checks at the door: each raises one sentence that names the argument, what it was and what would do."""
+"""Checks at the door: each raises one sentence naming the argument, what it was, what would do."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ def floating(name: str, value: Any) -> Tensor:
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
     if not value.dtype.is_floating_point:
         raise TypeError(
-            f"{name} must hold floating-point numbers, got {value.dtype}; convert it with {name}.float()"
+            f"{name} must hold floating-point numbers, got {value.dtype}; "
+            f"convert it with {name}.float()"
         )
     return value
 
 
 def finite(name: str, value: Tensor) -> Tensor:
-    """Return ``value`` if it has no NaN or infinity, else raise ``ValueError`` naming the first place.
+    """Return ``value`` if it has no NaN or infinity, else raise ``ValueError`` naming the place.
 
     Values that are not concrete (inside ``torch.func.vmap`` or ``torch.compile``) are let through.
     """
@@ -42,7 +43,7 @@ def concrete(value: Tensor) -> bool:
 
 
 def positive(name: str, value: float | Tensor) -> Tensor:
-    """Return ``value`` as a tensor if all of it is finite and above zero, else raise ``ValueError``."""
+    """Return ``value`` as a tensor if all of it is finite and above zero, else raise an error."""
     tensor = value if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
     if concrete(tensor) and not bool(((tensor > 0) & torch.isfinite(tensor)).all()):
         bad = tensor.detach().flatten()

@@ -53,7 +53,7 @@ def reduce_batched(
     settings = Settings(formula.text, band.lower, band.upper, precision, len(X), len(parameters))
     if torch.compiler.is_compiling():  # the compiler takes the operator as one node
         return reduce_op(X, Y, parameters, V, *settings.plain)
-    return _Reduce.apply(settings, *X, *Y, *parameters, V)  # type: ignore[no-untyped-call]
+    return _Reduce.apply(settings, *X, *Y, *parameters, V)
 
 
 class _Reduce(torch.autograd.Function):
@@ -69,7 +69,7 @@ class _Reduce(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *cotangents: Tensor) -> tuple[Any, ...]:
         needs = tuple(ctx.needs_input_grad[1:])
-        grads = _Gradient.apply(ctx.settings, needs, *ctx.saved_tensors, cotangents[0])  # type: ignore[no-untyped-call]
+        grads = _Gradient.apply(ctx.settings, needs, *ctx.saved_tensors, cotangents[0])
         return (None, *(g if need else None for g, need in zip(grads, needs)))
 
     @staticmethod
@@ -77,10 +77,10 @@ class _Reduce(torch.autograd.Function):
         v = info.batch_size
         if all(d is None for d in dims[1:-1]):  # more columns of one product
             wide = tensors[-1].movedim(dims[-1], -1).flatten(-2)  # [B, m, c v]
-            out = _Reduce.apply(settings, *tensors[:-1], wide)  # type: ignore[no-untyped-call]
+            out = _Reduce.apply(settings, *tensors[:-1], wide)
             return out.unflatten(-1, (-1, v)), 3
         folded = [fold_batch(t, d, v) for t, d in zip(tensors, dims[1:])]
-        return unfold_batch(_Reduce.apply(settings, *folded), v), 0  # type: ignore[no-untyped-call]
+        return unfold_batch(_Reduce.apply(settings, *folded), v), 0
 
 
 class _Gradient(torch.autograd.Function):
@@ -109,14 +109,16 @@ class _Gradient(torch.autograd.Function):
             )  # fmt: skip
             return tuple(g for g, need in zip(out, needs) if need)
 
-        _, pull_back = torch.func.vjp(gradient, *ctx.saved_tensors)
+        pull_back = torch.func.vjp(gradient, *ctx.saved_tensors)[1]
         return (None, None, *pull_back(tuple(c for c, need in zip(cotangents, needs) if need)))
 
     @staticmethod
-    def vmap(info: Any, dims: Sequence[Any], settings: Settings, needs: Any, *tensors: Tensor) -> Any:
+    def vmap(
+        info: Any, dims: Sequence[Any], settings: Settings, needs: Any, *tensors: Tensor
+    ) -> Any:
         v = info.batch_size
         folded = [fold_batch(t, d, v) for t, d in zip(tensors, dims[2:])]
-        out = _Gradient.apply(settings, needs, *folded)  # type: ignore[no-untyped-call]
+        out = _Gradient.apply(settings, needs, *folded)
         out = [unfold_batch(g, v) if need else g.new_empty(v, 0) for g, need in zip(out, needs)]
         return tuple(out), (0,) * len(out)
 

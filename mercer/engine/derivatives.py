@@ -1,8 +1,8 @@
 """The gradient of a reduction as reductions: the family is closed under differentiation.
 
-``d/dx_i sum_j F(s_ij) U_i . V_j`` is again a sum over j of a profile times a vector, where the profile
-is ``dF/ds`` times one more dot-product score ``t_ij = U_i . V_j``. So derivatives of any order need
-memory for the points alone.
+``d/dx_i sum_j F(s_ij) U_i . V_j`` is again a sum over j of a profile times a vector; the
+profile is ``dF/ds`` times one more dot-product score ``t_ij = U_i . V_j``. So derivatives of any
+order need memory for the points alone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def gradient_by_reductions(
     mask: Band,
     needs: Sequence[bool],
 ) -> list[Tensor]:
-    """What :func:`gradient_tiles` returns, each part as a differentiable composition of reductions."""
+    """What :func:`gradient_tiles` returns, each part a differentiable composition of reductions."""
     S = len(X)
     out: list[Tensor] = []
     flipped = formula.transposed

@@ -31,7 +31,7 @@ def evaluate(
         return _evaluate_now(formula, scores, parameters, overwrite)
     if torch.compiler.is_compiling():  # the compiler takes the operator as one node
         return evaluate_op(formula.text, list(scores), list(parameters))
-    return _Evaluate.apply(formula.text, *scores, *parameters)  # type: ignore[no-untyped-call]
+    return _Evaluate.apply(formula.text, *scores, *parameters)
 
 
 def pairwise(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor]) -> list[Tensor]:
@@ -186,4 +186,4 @@ class _Evaluate(torch.autograd.Function):
                 v = v.movedim(d, 0)
                 v = v.reshape(v.shape[0], *[1] * (rank + 1 - v.ndim), *v.shape[1:])
             moved.append(v)
-        return _Evaluate.apply(text, *moved), 0  # type: ignore[no-untyped-call]
+        return _Evaluate.apply(text, *moved), 0

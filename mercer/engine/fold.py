@@ -36,9 +36,7 @@ def fold(
     leaves = []
     for combination, symbol in found.items():
         terms = tuple(
-            sorted(
-                (number[s], float(c)) for s, c in combination.as_coefficients_dict().items()
-            )
+            sorted((number[s], float(c)) for s, c in combination.as_coefficients_dict().items())
         )
         clamp = _side(terms, kinds) if any(_under_root(e, symbol) for e in folded) else 0
         leaves.append(Leaf(symbol, terms, clamp))
@@ -108,5 +106,6 @@ def _side(terms: tuple[tuple[int, float], ...], kinds: tuple[str, ...]) -> int:
     """1 for a sum of distances, -1 for minus such a sum, else 0."""
     if not all("distance" in kinds[k] for k, _ in terms):
         return 0
-    signs = {c > 0 for _, c in terms}
-    return {(True,): 1, (False,): -1}.get(tuple(signs), 0)
+    if all(c > 0 for _, c in terms):
+        return 1
+    return -1 if all(c < 0 for _, c in terms) else 0

@@ -1,4 +1,4 @@
-"""A profile as a SymPy expression of scores and parameters: the one text that every backend reads."""
+"""A profile as a SymPy expression of scores and parameters: the text that every backend reads."""
 
 from __future__ import annotations
 

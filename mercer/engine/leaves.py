@@ -49,7 +49,7 @@ def make_filler(
     precision: str,
 ) -> Filler:
     """The filler of a leaf over centred points."""
-    k, c = leaf.terms[0]
+    k = leaf.terms[0][0]
     if kinds[k] == "l1_distance":
         return Absolute(X[k], Y[k])
     if kinds[k] == "sign":

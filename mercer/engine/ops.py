@@ -1,8 +1,9 @@
 """The tile loops as torch operators that ``torch.compile`` and ``vmap`` see as one call.
 
-Shapes: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``; a formula
-travels as its text, a band as two integers. Derivatives are in ``autograd.py``. Outside compiled
-regions the plain functions ``*_now`` are called: an operator's first call imports the compiler.
+Shapes: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``; a
+formula travels as its text, a band as two integers. Derivatives are in ``autograd.py``.
+Outside compiled regions the plain functions ``*_now`` are called: an operator's first call imports
+the compiler.
 """
 
 from __future__ import annotations

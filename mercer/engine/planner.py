@@ -30,9 +30,7 @@ class Plan:
         return f"tiles of {self.batch} x {self.rows} x {self.columns}: {self.why}"
 
 
-def plan_tiles(
-    B: int, n: int, m: int, buffers: int, itemsize: int, device: torch.device
-) -> Plan:
+def plan_tiles(B: int, n: int, m: int, buffers: int, itemsize: int, device: torch.device) -> Plan:
     """The tile for ``B`` matrices of ``n x m`` when ``buffers`` tiles are alive at once."""
     budget = TILE_BYTES.get(device.type, TILE_BYTES["cuda"])
     entries = max(budget // (buffers * itemsize), 2**12)

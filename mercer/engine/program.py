@@ -14,9 +14,10 @@ from torch import Tensor
 
 from mercer.engine.fold import exp2_symbol
 
+
 @dataclass(frozen=True)
 class Step:
-    """``registers[target] = call(*operands)``, written into the buffer of ``reuse`` if there is one."""
+    """``registers[target] = call(*operands)``, in the buffer of ``reuse`` if there is one."""
 
     call: str
     operands: tuple[Any, ...]
@@ -124,9 +125,7 @@ class Program:
             return self._emit("fill", ((kind, value),), calls, tile=True)
         return int(value)
 
-    def _operand(
-        self, e: sympy.Expr, calls: list[Call]
-    ) -> tuple[bool, Any]:
+    def _operand(self, e: sympy.Expr, calls: list[Call]) -> tuple[bool, Any]:
         if e.is_number:
             return False, float(e)
         if e not in self._known:
@@ -148,7 +147,10 @@ class Program:
             return True, self._emit(name, operands, calls)
         name = UNARY.get(e.func, e.func.__name__)
         if name not in UNARY.values() and name not in CUSTOM:
-            raise ValueError(f"the profile uses {e if e.is_Symbol else e.func.__name__}, which the engine cannot evaluate")
+            raise ValueError(
+                f"the profile uses {e if e.is_Symbol else e.func.__name__}, "
+                "which the engine cannot evaluate"
+            )
         return True, self._emit(name, operands, calls)
 
     def _chain(self, name: str, args: list[sympy.Expr], calls: list[Call]) -> tuple[bool, Any]:
@@ -247,7 +249,9 @@ def _call(name: str, arguments: list[Any], out: Tensor) -> Tensor:
     if name.startswith("scalar:"):
         return _scalar(name.removeprefix("scalar:"), arguments)
     if name == "fill":
-        return out.copy_(arguments[0]) if isinstance(arguments[0], Tensor) else out.fill_(arguments[0])
+        return (
+            out.copy_(arguments[0]) if isinstance(arguments[0], Tensor) else out.fill_(arguments[0])
+        )
     if name in CUSTOM:
         return CUSTOM[name](*arguments, out=out)
     if name in ("maximum", "minimum"):

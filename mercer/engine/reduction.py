@@ -188,9 +188,7 @@ def _normalised(
         g = Formula(exponent, formula.kinds, formula.parameters)
         largest = _row_maximum(g, X, Y, parameters, band, precision)
         shift = score_symbol(len(formula.kinds), "dot")
-        formula = Formula(
-            sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters
-        )
+        formula = Formula(sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters)
         X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
     ones = torch.ones_like(V[..., :1])
     sums = _reduce(formula, X, Y, parameters, torch.cat([V, ones], -1), band, precision)
@@ -239,7 +237,9 @@ def _flatten(
 ) -> tuple[torch.Size, list[Tensor], list[Tensor], list[Tensor], Tensor | None]:
     """Broadcast all batches to one and flatten it: ``[*batch, n, d] -> [B, n, d]``."""
     matrices = [*X, *Y] if V is None else [*X, *Y, V]
-    batch = torch.broadcast_shapes(*(t.shape[:-2] for t in matrices), *(p.shape for p in parameters))
+    batch = torch.broadcast_shapes(
+        *(t.shape[:-2] for t in matrices), *(p.shape for p in parameters)
+    )
     B = math.prod(batch)
 
     def flat(t: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """The torch backend: a reduction evaluated tile by tile, so that no n-by-m array exists.
 
-Shapes in this file: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``.
+Shapes here: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``.
 """
 
 from __future__ import annotations
@@ -166,9 +166,9 @@ WIDTH = 16  # BLAS is quickest with this many columns, or a multiple
 class Accumulator:
     """Sums products ``K V`` of tiles with a few columns.
 
-    The layout decides the speed, by up to a factor of ten. For tiles as they are filled, columns are
-    padded to a multiple of 16; for transposed tiles, and for two columns, the long sides are made
-    contiguous: ``[B, c, n]`` and ``[B, c, m]``.
+    The layout decides the speed, by up to a factor of ten. For tiles as they are filled, columns
+    are padded to a multiple of 16; for transposed tiles, and for two columns, the long sides are
+    made contiguous: ``[B, c, n]`` and ``[B, c, m]``.
 
     Parameters
     ----------

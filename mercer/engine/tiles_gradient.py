@@ -4,7 +4,7 @@ With ``L = sum_ij F_ij U_i . V_j`` and ``T = U V^T``, each tile gives ``W = dF/d
 
     dV += F^T U,   dX, dY += (W, W^T applied to the other points),   dp += sum(dF/dp * T).
 
-The same gradient written with :func:`reduce` alone, for second derivatives, is in ``derivatives.py``.
+The same gradient written with reductions, for second derivatives, is in ``derivatives.py``.
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ def gradient_tiles(
         return grads
     extended = Formula(formula.expression, (*formula.kinds, "dot"), P)
     n, m = U.shape[-2], V.shape[-2]
-    evaluate = Evaluator(
-        expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, n, m
-    )
+    evaluate = Evaluator(expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, n, m)
     points = [
         Points(formula.kinds[k], evaluate.X[k], evaluate.Y[k], needs[k], needs[S + k])
         for k in scores

@@ -94,9 +94,7 @@ def _times_parameter(f: Formula) -> Formula:
     return Formula(f.expression * parameter_symbol(f.parameters), f.kinds, f.parameters + 1)
 
 
-def profile_operator(
-    parts: Profile, X: Tensor, Y: Tensor | None, precision: str
-) -> KernelOperator:
+def profile_operator(parts: Profile, X: Tensor, Y: Tensor | None, precision: str) -> KernelOperator:
     """The operator of a profile; ``Y`` is ``None`` when it is ``X``."""
     left = [warp(X) for warp in parts.warps]
     right = left if Y is None else [warp(Y) for warp in parts.warps]

@@ -136,8 +136,10 @@ def askotch(
     tol = float(checks.positive("tol", tol))
     passes = max(1, math.ceil(K.n / size))
     every = passes if check_every is None else checks.count("check_every", check_every)
-    limit = 200 * passes if max_iterations is None else checks.count(
-        "max_iterations", max_iterations, least=0
+    limit = (
+        200 * passes
+        if max_iterations is None
+        else checks.count("max_iterations", max_iterations, least=0)
     )
     source, state = _start(K, noise, B, sampling, generator, state)
     beta, gamma, alpha = _acceleration(K, noise, size, mu, nu)
@@ -190,9 +192,7 @@ def _start(
         raise ValueError(f"sampling must be 'uniform' or 'leverage', got {sampling!r}")
     zero = torch.zeros_like(B)
     residual = math.inf if bool(B.any()) else 0.0
-    return source, ASkotchState(
-        0, zero, zero, zero, source.get_state(), residual, probabilities
-    )
+    return source, ASkotchState(0, zero, zero, zero, source.get_state(), residual, probabilities)
 
 
 def _block_size(n: int, block_size: int | None) -> int:

@@ -62,7 +62,10 @@ class BlockProjection:
     def _largest_eigenvalue(self, generator: torch.Generator) -> float:
         """Randomised powering on ``(K_BB + noise) P^{-1}``."""
         q = torch.randn(
-            len(self.rows), 1, dtype=self.block.dtype, device=self.block.device,
+            len(self.rows),
+            1,
+            dtype=self.block.dtype,
+            device=self.block.device,
             generator=generator,
         )
         q = q / torch.linalg.vector_norm(q)

@@ -71,8 +71,10 @@ def conjugate_gradients(
     """
     if not tol > 0:
         raise ValueError(f"tol must be positive, got {tol:g}")
-    limit = 10 * A.n + 10 if max_iterations is None else checks.count(
-        "max_iterations", max_iterations, least=0
+    limit = (
+        10 * A.n + 10
+        if max_iterations is None
+        else checks.count("max_iterations", max_iterations, least=0)
     )
     batch = torch.broadcast_shapes(A.batch, B.shape[:-2])
     B = B.expand(*batch, *B.shape[-2:])

@@ -185,9 +185,7 @@ class EigenProIteration:
         alpha = state.coefficients.index_add(0, rows.to(weights.device), weights)
         alpha[self.rows] += state.correction
         correction = torch.zeros_like(state.correction)
-        return _averaged(
-            dataclasses.replace(state, coefficients=alpha, correction=correction)
-        )
+        return _averaged(dataclasses.replace(state, coefficients=alpha, correction=correction))
 
 
 def _averaged(state: EigenProState) -> EigenProState:

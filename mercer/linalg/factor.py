@@ -51,9 +51,7 @@ def lu_solve(A: Tensor, B: Tensor) -> Tensor:
     X, info = torch.linalg.solve_ex(A, B)
     if checks.concrete(info) and info.any():
         pivot = int(info.flatten()[info.flatten() != 0][0])
-        raise LinAlgError(
-            f"the matrix is singular: pivot {pivot} of its LU factorisation is zero"
-        )
+        raise LinAlgError(f"the matrix is singular: pivot {pivot} of its LU factorisation is zero")
     return X
 
 

@@ -15,9 +15,7 @@ from mercer.linalg.tensors import detached
 from mercer.operators.base import Operator
 
 
-def hutchpp(
-    K: Operator, *, products: int = 60, generator: torch.Generator | None = None
-) -> Tensor:
+def hutchpp(K: Operator, *, products: int = 60, generator: torch.Generator | None = None) -> Tensor:
     r"""Estimate the trace without bias.
 
     A third of the products find the span ``Q`` of what is large, on which the trace is exact; the

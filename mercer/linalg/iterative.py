@@ -84,9 +84,7 @@ def sketch_solver(
             "method='sketch' solves (A + noise * Identity(n)) x = b with one positive noise and no "
             f"batch, got {K!r}; use method='cg'"
         )
-    state = askotch(
-        A, float(noise), B, tol=tol, max_iterations=max_iterations, generator=generator
-    )
+    state = askotch(A, float(noise), B, tol=tol, max_iterations=max_iterations, generator=generator)
     return {
         "x": state.w,
         "iterations": state.iteration,

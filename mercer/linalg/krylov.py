@@ -110,9 +110,7 @@ def _symmetrised(A: Tensor) -> Tensor:
 
 def _orthonormal(R: Tensor, Q: Tensor) -> Tensor:
     """An orthonormal basis of ``R`` outside the span of ``Q``."""
-    R = R / torch.linalg.vector_norm(R, dim=-2, keepdim=True).clamp_min(
-        torch.finfo(R.dtype).tiny
-    )
+    R = R / torch.linalg.vector_norm(R, dim=-2, keepdim=True).clamp_min(torch.finfo(R.dtype).tiny)
     for _ in range(3):
         # A converged column leaves rounding errors only; QR turns them into some direction, which
         # the next pass makes orthogonal to Q.

@@ -74,8 +74,10 @@ class LanczosSqrt(Operator):
             steps = min(2 * steps, limit)
             X, before = self._product(V, steps), X
             change = float(
-                (torch.linalg.vector_norm(X - before, dim=-2)
-                 / torch.linalg.vector_norm(X, dim=-2).clamp_min(torch.finfo(X.dtype).tiny)).max()
+                (
+                    torch.linalg.vector_norm(X - before, dim=-2)
+                    / torch.linalg.vector_norm(X, dim=-2).clamp_min(torch.finfo(X.dtype).tiny)
+                ).max()
             )
         if change > self.tol and steps < self.n:
             warnings.warn(

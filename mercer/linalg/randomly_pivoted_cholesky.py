@@ -78,8 +78,8 @@ def partial_cholesky(
             "take the operators of the batch one by one"
         )
     rank = min(checks.count("rank", rank), K.n)
-    block = max(1, min(64, rank // 4)) if block_size is None else checks.count(
-        "block_size", block_size
+    block = (
+        max(1, min(64, rank // 4)) if block_size is None else checks.count("block_size", block_size)
     )
     generator = random_source(generator, K.device)
     d = K.diagonal().detach().clone()  # [n]

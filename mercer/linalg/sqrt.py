@@ -22,9 +22,7 @@ SMALL = 4096  # rows up to which the dense decomposition is the default
 METHODS = ("structure", "dense", "lanczos")
 
 
-def sqrt(
-    K: Operator | Tensor, *, method: str | None = None, tol: float | None = None
-) -> Operator:
+def sqrt(K: Operator | Tensor, *, method: str | None = None, tol: float | None = None) -> Operator:
     """Return the symmetric positive semidefinite ``S`` with ``S S = K``.
 
     Without a method: the rule of Identity, Zero, Diagonal, Circulant, Kronecker and their

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from mercer import engine
@@ -15,6 +14,7 @@ from mercer.engine.reduction import explain
 from mercer.operators.base import Operator
 from mercer.operators.batch import Keys, broadcast_shapes, take_batch
 from mercer.operators.selection import same, selected_tags
+
 
 class KernelOperator(Operator):
     """``K_ij = F(s(x_i, y_j))``, applied tile by tile.
@@ -127,9 +127,7 @@ class KernelOperator(Operator):
         """Select points; what was one tensor stays one, so that symmetry is still seen."""
         X = [of_x(x) for x in self.X]
         Y = [sx if alike and x is y else of_y(y) for sx, x, y in zip(X, self.X, self.Y)]
-        return KernelOperator(
-            self.formula, X, Y, parameters, precision=self.precision, tags=tags
-        )
+        return KernelOperator(self.formula, X, Y, parameters, precision=self.precision, tags=tags)
 
     def explain(self) -> str:
         """How ``K @ v`` runs and why."""

@@ -55,9 +55,7 @@ def _check_result(slug: str, texts: tuple[str, ...], result: Result) -> None:
             type(claim) is Claim and type(claim.bounds) is Bounds,
             f"{slug}: whether {claim.text!r} holds must be computed by Claim",
         )
-        _require(
-            bool(claim.if_not), f"{slug}: {claim.text!r} must say why it would not hold"
-        )
+        _require(bool(claim.if_not), f"{slug}: {claim.text!r} must say why it would not hold")
     _require(bool(result.rows), f"{slug}: the result must have a table")
     _require(
         all(len(row) == len(result.columns) for row in result.rows),

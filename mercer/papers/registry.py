@@ -36,8 +36,10 @@ def registry() -> dict[str, Paper]:
 
 def modules() -> dict[str, ModuleType]:
     """The module of every paper, by the slug that its file name says."""
-    return {name.rpartition(".")[2].replace("_", "-"): importlib.import_module(name)
-            for name in _names()}
+    return {
+        name.rpartition(".")[2].replace("_", "-"): importlib.import_module(name)
+        for name in _names()
+    }
 
 
 def find(slug: str) -> ModuleType:

@@ -1,4 +1,4 @@
-"""The contracts of mercer as public functions: each raises ``AssertionError`` naming the broken law."""
+"""The contracts as public functions: each raises ``AssertionError`` naming the broken law."""
 
 from mercer.testing.estimator import check_estimator
 from mercer.testing.kernel import check_kernel

@@ -43,7 +43,7 @@ def test_equals_definition(name, d, batch, path):
 def test_awkward_sizes(shape, path):
     X, Y, _, V = inputs(["squared_distance"], 0, *shape, 4, 2)
     out = reduce("squared_distance", "exp(-s0/2)", X, Y, V)
-    expected = np.exp(-cdist(X[0], Y[0]) ** 2 / 2) @ V.numpy()
+    expected = np.exp(-(cdist(X[0], Y[0]) ** 2) / 2) @ V.numpy()
     np.testing.assert_allclose(out.numpy(), expected, rtol=1e-11, atol=1e-12)
 
 
@@ -56,7 +56,7 @@ def test_float32_error(d, scale, precision, path):
     X = [X[0] + 1000.0]
     Y = [torch.cat([X[0][:70], Y[0][:70] + 1000.0])]
     out = reduce("squared_distance", "exp(-s0/2)", X, Y, V, precision=precision)
-    expected = np.exp(-cdist(X[0].double(), Y[0].double()) ** 2 / 2) @ V.double().numpy()
+    expected = np.exp(-(cdist(X[0].double(), Y[0].double()) ** 2) / 2) @ V.double().numpy()
     error = np.linalg.norm(out.numpy() - expected) / np.linalg.norm(expected)
     assert error < (1e-5 if precision == "highest" else 3e-2)
 
@@ -66,7 +66,11 @@ def test_half_precisions_are_computed_in_float32(dtype, path):
     X, Y, _, V = inputs(["squared_distance"], 0, 60, 50, 4, 2, dtype=dtype)
     out = reduce("squared_distance", "exp(-s0/2)", X, Y, V)
     expected = definition.reduce(
-        make("exp(-s0/2)", ["squared_distance"], 0), [X[0].double()], [Y[0].double()], [], V.double()
+        make("exp(-s0/2)", ["squared_distance"], 0),
+        [X[0].double()],
+        [Y[0].double()],
+        [],
+        V.double(),
     )
     assert out.dtype == dtype
     torch.testing.assert_close(out, expected.to(dtype))
@@ -76,7 +80,7 @@ def test_strides_do_not_matter(path):
     X, Y, _, V = inputs(["squared_distance"], 0, 60, 50, 8, 6)
     x, y, v = X[0][::2, ::2], Y[0].T.contiguous().T[:, ::2], V[:, 1::2]
     out = reduce("squared_distance", "exp(-s0/2)", x, y, v)
-    expected = np.exp(-cdist(x, y) ** 2 / 2) @ v.numpy()
+    expected = np.exp(-(cdist(x, y) ** 2) / 2) @ v.numpy()
     np.testing.assert_allclose(out.numpy(), expected, rtol=1e-11)
 
 

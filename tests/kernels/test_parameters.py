@@ -156,5 +156,3 @@ def test_copies_and_precision_of_parameters() -> None:
     assert clone.first.log_lengthscale.dtype == torch.float32
     assert clone(X).dtype == torch.float64
     assert kernel(X.float()).dtype == torch.float32
-
-

@@ -52,8 +52,15 @@ def test_fewer_passes_than_conjugate_gradients(noise):
 def test_one_block_of_all_rows_is_newton():
     """With the whole matrix as block, full rank and no acceleration, a step solves at once."""
     state = askotch(
-        Dense(GRAM, PSD), 10.0, B, tol=1e-3, block_size=240, rank=240, max_iterations=40,
-        accelerate=False, generator=generator(),
+        Dense(GRAM, PSD),
+        10.0,
+        B,
+        tol=1e-3,
+        block_size=240,
+        rank=240,
+        max_iterations=40,
+        accelerate=False,
+        generator=generator(),
     )
     assert state.iteration < 10
 
@@ -74,9 +81,7 @@ def test_resumes_to_the_same_bits(sampling):
     saved = copy.deepcopy(dataclasses.asdict(half))
     assert all(isinstance(v, (int, float, torch.Tensor)) for v in saved.values())
     half = type(half)(**saved)
-    again = askotch(
-        K, NOISE, B, tol=1e-12, max_iterations=20, block_size=60, rank=30, state=half
-    )
+    again = askotch(K, NOISE, B, tol=1e-12, max_iterations=20, block_size=60, rank=30, state=half)
     assert again.iteration == whole.iteration == 20
     assert torch.equal(again.w, whole.w)
     assert torch.equal(again.y, whole.y)
@@ -95,8 +100,13 @@ def test_vector_resumes():
 def test_callback_sees_every_state():
     seen = []
     askotch(
-        Dense(GRAM, PSD), NOISE, B, tol=1e-12, max_iterations=7,
-        callback=lambda state: seen.append((state.iteration, state.w)), **options(),
+        Dense(GRAM, PSD),
+        NOISE,
+        B,
+        tol=1e-12,
+        max_iterations=7,
+        callback=lambda state: seen.append((state.iteration, state.w)),
+        **options(),
     )
     assert [iteration for iteration, _ in seen] == [1, 2, 3, 4, 5, 6, 7]
     assert not torch.equal(seen[0][1], seen[1][1])

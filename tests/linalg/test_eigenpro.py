@@ -108,8 +108,13 @@ def test_data_as_centres_with_regularisation():
     n, regularisation = len(X), 0.02
     expected = scipy.linalg.solve(gaussian(X, X) + n * regularisation * np.eye(n), Y.numpy())
     model = EigenPro(
-        RBF(LENGTHSCALE), X, projection="none", regularisation=regularisation,
-        batch_size=n, preconditioner_rank=8, average=False,
+        RBF(LENGTHSCALE),
+        X,
+        projection="none",
+        regularisation=regularisation,
+        batch_size=n,
+        preconditioner_rank=8,
+        average=False,
     ).fit(X, Y, epochs=600)
     np.testing.assert_allclose(model.coefficients.numpy(), expected, atol=1e-8)
 
@@ -129,10 +134,16 @@ def test_iterations_fall_by_the_ratio_of_the_eigenvalues(table):
     def iterations(rank):
         count = []
         EigenPro(
-            RBF(LENGTHSCALE), X, projection="none", preconditioner_rank=rank,
-            batch_size=n, average=False,
+            RBF(LENGTHSCALE),
+            X,
+            projection="none",
+            preconditioner_rank=rank,
+            batch_size=n,
+            average=False,
         ).fit(
-            X, Y, epochs=20000,
+            X,
+            Y,
+            epochs=20000,
             on_epoch=lambda model: count.append(0) or model.losses[-1] < 0.25,
         )
         return len(count)
@@ -212,9 +223,17 @@ def test_more_passes_make_the_iterative_projection_exact(table, period):
     Z = torch.cartesian_prod(grid, grid)
     exact, many, one = (
         EigenPro(
-            RBF(0.5), Z, targets=2, batch_size=300, preconditioner_rank=10,
-            projection_period=period, average=False, **options,
-        ).fit(X, clean, epochs=6).predict(X)
+            RBF(0.5),
+            Z,
+            targets=2,
+            batch_size=300,
+            preconditioner_rank=10,
+            projection_period=period,
+            average=False,
+            **options,
+        )
+        .fit(X, clean, epochs=6)
+        .predict(X)
         for options in (
             {"projection": "exact"},
             {"projection": "iterative", "projection_passes": 200},
@@ -238,8 +257,13 @@ def test_delayed_projection_is_the_projection_of_the_function_before(table):
     X, _, Y = table
     Z, parts = X[:30], [(X[100:150], Y[100:150]), (X[150:200], Y[150:200])]
     model = EigenPro(
-        RBF(LENGTHSCALE), Z, targets=2, preconditioner_rank=6, batch_size=50,
-        projection_period=2, average=False,
+        RBF(LENGTHSCALE),
+        Z,
+        targets=2,
+        preconditioner_rank=6,
+        batch_size=50,
+        projection_period=2,
+        average=False,
     )
     for x, y in parts:
         model.step(x, y)
@@ -251,13 +275,9 @@ def test_delayed_projection_is_the_projection_of_the_function_before(table):
     for x, y in parts:
         g = gaussian(x, points) @ weights - y.numpy()
         points = torch.cat([points, x, S])
-        weights = np.concatenate(
-            [weights, -gamma * g, gamma * F @ (F.T @ (gaussian(S, x) @ g))]
-        )
+        weights = np.concatenate([weights, -gamma * g, gamma * F @ (F.T @ (gaussian(S, x) @ g))])
     # The projection agrees with the function on the centres.
-    np.testing.assert_allclose(
-        model.predict(Z).numpy(), gaussian(Z, points) @ weights, atol=1e-7
-    )
+    np.testing.assert_allclose(model.predict(Z).numpy(), gaussian(Z, points) @ weights, atol=1e-7)
 
 
 def test_weights_count_as_repetitions(table):
@@ -287,8 +307,12 @@ def test_a_run_resumed_in_the_middle_ends_with_the_same_bits(table, options, sto
 
     def fresh():
         return EigenPro(
-            RBF(LENGTHSCALE), X[:40], targets=2, batch_size=60,
-            generator=torch.Generator().manual_seed(5), **options,
+            RBF(LENGTHSCALE),
+            X[:40],
+            targets=2,
+            batch_size=60,
+            generator=torch.Generator().manual_seed(5),
+            **options,
         )
 
     class Killed(Exception):

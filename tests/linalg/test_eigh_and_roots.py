@@ -50,9 +50,7 @@ def test_eigh(name, rank):
     torch.testing.assert_close(values, torch.linalg.eigvalsh(A)[..., K.n - r :])
     assert vectors.shape == (*K.batch, K.n, r)
     torch.testing.assert_close(A @ vectors, vectors * values[..., None, :])
-    torch.testing.assert_close(
-        vectors.mT @ vectors, torch.eye(r, dtype=F64).expand(*K.batch, r, r)
-    )
+    torch.testing.assert_close(vectors.mT @ vectors, torch.eye(r, dtype=F64).expand(*K.batch, r, r))
 
 
 def test_structure_is_used():
@@ -77,9 +75,7 @@ def test_krylov(rank, dtype):
     V = vectors.double()
     residual = torch.linalg.vector_norm(A.double() @ V - V * values.double(), dim=0)
     assert float(residual.max()) < 5 * tol * float(exact[-1])
-    torch.testing.assert_close(
-        V.mT @ V, torch.eye(rank, dtype=F64), rtol=0, atol=10 * tol
-    )
+    torch.testing.assert_close(V.mT @ V, torch.eye(rank, dtype=F64), rtol=0, atol=10 * tol)
 
 
 def test_krylov_with_clusters_batches_and_negative_values():

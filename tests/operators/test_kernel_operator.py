@@ -22,9 +22,7 @@ def test_rectangular(batch):
 @pytest.mark.parametrize("batch", [(), (2,)])
 def test_symmetric_with_parameters(batch):
     x, p = torch.randn(*batch, 6, 4), torch.rand(batch) + 0.5
-    check_operator(
-        lambda x, p: KernelOperator(MIXED, [x, x], [x, x], [p], tags={"psd"}), x, p
-    )
+    check_operator(lambda x, p: KernelOperator(MIXED, [x, x], [x, x], [p], tags={"psd"}), x, p)
 
 
 def test_taking_the_same_rows_and_columns_stays_symmetric():

@@ -10,8 +10,13 @@ from mercer.papers.claim import Bounds
 
 @pytest.mark.parametrize(
     ("measured", "least", "most", "within"),
-    [(1.9, False, True, True), (2.0, True, True, True), (3.5, True, False, False),
-     (math.nan, False, False, False), (math.inf, True, False, False)],
+    [
+        (1.9, False, True, True),
+        (2.0, True, True, True),
+        (3.5, True, False, False),
+        (math.nan, False, False, False),
+        (math.inf, True, False, False),
+    ],
 )
 def test_holds_follows_from_measure_and_bound(measured, least, most, within):
     common = {"paper": 3.0, "measured": measured, "if_not": "Because."}

@@ -44,7 +44,8 @@ def test_what_a_run_writes(fake, tmp_path):
     assert (tmp_path / "new" / "fake.png").read_bytes().startswith(PNG)
     saved = json.loads((tmp_path / "new" / "fake.json").read_text())
     assert [(c["holds"], c["reason"]) for c in saved["claims"]] == [
-        (True, ""), (False, "Slow machine."),
+        (True, ""),
+        (False, "Slow machine."),
     ]
     assert saved["rows"] == [[1, 7], [2, "quick"]]
     assert saved["seed"] == 7
@@ -116,9 +117,7 @@ def test_a_card_is_complete(change, message):
 def test_a_card_in_the_wrong_place_is_refused(monkeypatch):
     module = types.ModuleType("mercer.papers.learn.other")
     module.PAPER = registry()["eigenpro3"]
-    monkeypatch.setattr(
-        sys.modules["mercer.papers.registry"], "modules", lambda: {"other": module}
-    )
+    monkeypatch.setattr(sys.modules["mercer.papers.registry"], "modules", lambda: {"other": module})
     with pytest.raises(ValueError, match=r"its place is mercer\.papers\.learn\.eigenpro3"):
         registry_function()
 
@@ -149,9 +148,7 @@ def test_every_card(slug):
 )
 def test_a_result_is_complete(change, message):
     texts = registry()["eigenpro3"].claims
-    claims = tuple(
-        Claim.at_most(text, paper=1, measured=0, bound=1, if_not="no") for text in texts
-    )
+    claims = tuple(Claim.at_most(text, paper=1, measured=0, bound=1, if_not="no") for text in texts)
     good = Result(claims, ("a", "b"), ((1, 2),), draw=print)
     papers.check("eigenpro3", good)
     with pytest.raises(AssertionError, match=message):

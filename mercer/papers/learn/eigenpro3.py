@@ -240,9 +240,9 @@ def _least_squares(task: Task, seed: int) -> Claim:
 def _memory(task: Task, seed: int) -> Claim:
     """Growth of what a model with the iterative projection keeps, from ``p`` to ``4 p`` centres."""
     p = 2048
-    points = torch.rand(
-        4 * p, task.X.shape[1], generator=torch.Generator().manual_seed(seed)
-    ).to(task.X)
+    points = torch.rand(4 * p, task.X.shape[1], generator=torch.Generator().manual_seed(seed)).to(
+        task.X
+    )
     kept = [
         _kept(_eigenpro(task, points[:size].clone(), seed, projection="iterative", subsample=64))
         for size in (p, 4 * p)
