@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check
+.PHONY: demo test check mutants
 
 # torch goes first and alone, so that nothing else asks for another build of it.
 $(VENV)/.torch: constraints.txt
@@ -26,6 +26,9 @@ demo: $(VENV)/.demo
 
 test: $(VENV)/.dev
 	$(VENV)/bin/python -m pytest
+
+mutants: $(VENV)/.dev
+	$(VENV)/bin/python tests/mutants.py
 
 check: $(VENV)/.dev
 	.ci/run

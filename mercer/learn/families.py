@@ -16,7 +16,7 @@ FAMILIES: dict[str, tuple[str, dict[str, Any]]] = {
     "matern12": ("Matern", {"nu": 0.5}),
     "matern32": ("Matern", {"nu": 1.5}),
     "matern52": ("Matern", {"nu": 2.5}),
-    "laplace": ("Laplace", {}),
+    "laplace": ("Laplace", {"norm": "l1"}),
 }
 CANDIDATES = ("rbf", "matern52", "matern12")
 """What is compared when no kernel is named: smooth, twice differentiable, rough."""

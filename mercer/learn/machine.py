@@ -18,6 +18,7 @@ from mercer import checks
 from mercer.engine.planner import PRECISIONS
 from mercer.kernels import Kernel
 from mercer.learn import saving
+from mercer.learn.at_scale import select_at_scale, worth_while
 from mercer.learn.checkpoint import Checkpoint, Saved, fingerprint
 from mercer.learn.families import family
 from mercer.learn.merge import Merged, merge_repeated
@@ -99,16 +100,7 @@ class KernelMachine(BaseEstimator):
         rows = rows._replace(Y=rows.Y - self.intercept_)
         session = _Session(self, rows)
         selection = session.selection(
-            lambda seed: select(
-                rows.X,
-                rows.Y,
-                rows.weights,
-                kernel=self.kernel,
-                lengthscale=self.lengthscale,
-                regularisation=self.regularisation,
-                seed=seed,
-                worthwhile=CALIBRATED_WORTHWHILE if calibrate else WORTHWHILE,
-            )
+            lambda seed: self._select(rows, planned.method, seed, calibrate)
         )
         problem = self._problem(rows, planned, selection, session.seed, calibrate)
         fitted = session.solve(planned.method, problem)
@@ -120,6 +112,30 @@ class KernelMachine(BaseEstimator):
         if held is None:
             return None
         return held.predictions, rows.Y[held.rows], rows.weights[held.rows], held.how
+
+    def _select(self, rows: Merged, method: str, seed: int, calibrate: bool) -> Selection:
+        found = select(
+            rows.X,
+            rows.Y,
+            rows.weights,
+            kernel=self.kernel,
+            lengthscale=self.lengthscale,
+            regularisation=self.regularisation,
+            seed=seed,
+            worthwhile=CALIBRATED_WORTHWHILE if calibrate else WORTHWHILE,
+        )
+        open_scale = self.lengthscale is None and not isinstance(self.kernel, Kernel)
+        if not open_scale or not worth_while(len(rows.X), self.lengthscale, method):
+            return found
+        return select_at_scale(
+            rows.X,
+            rows.Y,
+            rows.weights,
+            found,
+            kernel=self.kernel,
+            regularisation=self.regularisation,
+            seed=seed,
+        )
 
     def _check_numbers(self) -> None:
         if self.regularisation is not None and not 0 <= float(self.regularisation) < float("inf"):

@@ -34,6 +34,7 @@ class KernelOperator(Operator):
 
     Examples
     --------
+    >>> import torch
     >>> from mercer.engine import make
     >>> x = torch.tensor([[0.0], [1.0]])
     >>> K = KernelOperator(make("exp(-s0/2)", ["squared_distance"], 0), [x], [x])
