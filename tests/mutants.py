@@ -97,7 +97,7 @@ def survives(mutant: Mutant) -> bool:
         tree = Mutator(mutant.index).visit(ast.parse((ROOT / mutant.path).read_text()))
         (copy / mutant.path).write_text(ast.unparse(ast.fix_missing_locations(tree)))
         tests = f"tests/{mutant.path.parts[1]}"
-        run = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:doctest", tests]
+        run = [sys.executable, "-m", "pytest", "-x", "-q", tests]
         environment = os.environ | {"PYTHONPATH": folder, "OMP_NUM_THREADS": "1"}
         try:
             done = subprocess.run(
@@ -105,6 +105,8 @@ def survives(mutant: Mutant) -> bool:
             )
         except subprocess.TimeoutExpired:
             return False  # an endless loop is noticed too
+        if done.returncode not in (0, 1, 2):  # 2: the mutant cannot even be imported
+            raise RuntimeError(f"pytest did not run the tests: {done.stdout.decode()[-500:]}")
         return done.returncode == 0
 
 

@@ -124,8 +124,8 @@ class KernelMachine(BaseEstimator):
             seed=seed,
             worthwhile=CALIBRATED_WORTHWHILE if calibrate else WORTHWHILE,
         )
-        open_scale = self.lengthscale is None and not isinstance(self.kernel, Kernel)
-        if not open_scale or not worth_while(len(rows.X), self.lengthscale, method):
+        given = isinstance(self.kernel, Kernel)
+        if given or not worth_while(len(rows.X), self.lengthscale, method):
             return found
         return select_at_scale(
             rows.X,
