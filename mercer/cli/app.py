@@ -10,6 +10,7 @@ import typer
 from typer import Argument, Option
 
 from mercer.cli.bad_input import BadInput
+from mercer.cli.complain import complain
 
 # Errors of usage are turned into one sentence, so none of typer's own formatting of them is wanted.
 app = typer.Typer(
@@ -30,7 +31,8 @@ UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "
 def run(arguments: list[str]) -> int:
     """Run the command in ``arguments`` and return the exit code.
 
-    0 is success; 2 is input that cannot be used, with one sentence on stderr; 130 is an interrupt.
+    0 is success; 2 is input that cannot be used, with one sentence on stderr; 1 is the loss of
+    another process of a fit, likewise; 130 is an interrupt.
     """
     try:
         code = app(arguments or ["--help"], standalone_mode=False, prog_name="mercer")
@@ -49,7 +51,7 @@ def run(arguments: list[str]) -> int:
 
 
 def _fail(sentence: str) -> int:
-    print(f"mercer: {' '.join(sentence.split())}", file=sys.stderr)
+    complain(sentence)
     return 2
 
 
@@ -75,14 +77,22 @@ def fit(
         Option(help="A column to leave out; may be repeated."),
     ] = None,
     resume: Annotated[bool, Option("--resume", help="Go on from an interrupted fit.")] = False,
+    device: Annotated[str, Option(help="cpu or cuda: where to fit.")] = "cpu",
+    timeout: Annotated[
+        float, Option(help="Seconds that a process of torchrun waits for the others.")
+    ] = 600.0,
 ) -> None:
-    """Fit a kernel model to a table, score it beside others, and write a report."""
+    """Fit a kernel model to a table, score it beside others, and write a report.
+
+    With torchrun --nproc-per-node=N -m mercer fit ... N processes fit it together.
+    """
     from mercer.cli.estimator import Options
     from mercer.cli.fit_command import fit_command
     from mercer.cli.request import Request
 
-    options = Options(method, kernel, centers, lengthscale, regularisation, trend, seed)
-    fit_command(Request(data, target, out, task, tuple(drop or ()), test_size, options, resume))
+    options = Options(method, kernel, centers, lengthscale, regularisation, trend, seed, device)
+    request = Request(data, target, out, task, tuple(drop or ()), test_size, options, resume)
+    fit_command(request, timeout)
 
 
 @app.command()

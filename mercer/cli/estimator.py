@@ -6,14 +6,17 @@ import dataclasses
 from pathlib import Path
 from typing import Any
 
+import torch
 from sklearn.base import clone
 
+from mercer import distributed
 from mercer.cli.bad_input import BadInput
 from mercer.cli.target import Target
 from mercer.cli.trend import TREND, WithTrend
 
 METHODS = ("auto", "exact", "cg", "askotch", "nystrom", "eigenpro")
 TRENDS = ("linear", "none")
+DEVICES = ("cpu", "cuda")
 KERNELS = ("rbf", "matern12", "matern32", "matern52", "laplace")
 
 
@@ -36,6 +39,8 @@ class Options:
         ``none`` does not.
     seed : int
         Of every random choice.
+    device : str
+        ``cpu`` or ``cuda``: where the estimator computes.
     """
 
     method: str = "auto"
@@ -45,10 +50,14 @@ class Options:
     regularisation: float | None = None
     trend: str = "linear"
     seed: int = 0
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
         _one_of("--method", self.method, METHODS)
         _one_of("--trend", self.trend, TRENDS)
+        _one_of("--device", self.device, DEVICES)
+        if self.device == "cuda" and not torch.cuda.is_available():
+            raise BadInput("--device cuda needs a GPU that torch can use; leave it out for the CPU")
         if self.kernel is not None:
             _one_of("--kernel", self.kernel, KERNELS)
         if self.centers is not None and self.centers < 1:
@@ -94,6 +103,8 @@ def build(
         random_state=options.seed,
         verbose=verbose,
         checkpoint=None if checkpoint is None else str(checkpoint),
+        device=options.device,
+        distributed=distributed.is_initialised(),
     )
     if target.is_classification or options.trend == "none":
         return built
@@ -120,6 +131,7 @@ def again(estimator: Any, rows: int) -> Any:
         centers=None if estimator.centers is None else min(estimator.centers, rows),
         checkpoint=None,
         verbose=False,
+        distributed=False,
     )
 
 

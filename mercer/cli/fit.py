@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
+from mercer import distributed
 from mercer.cli.atomic import new_directory, new_file
 from mercer.cli.columns import Column, choose_columns
 from mercer.cli.contenders import Result, assess, compete, contenders, outputs
@@ -67,8 +68,12 @@ class Fit:
     notes: list[str]
 
 
-def fit_table(request: Request, say: Say, *, build: Build = build, again: Again = again) -> Fit:
-    """Fit, score, save, and write the report.
+def fit_table(
+    request: Request, say: Say, *, build: Build = build, again: Again = again
+) -> Fit | None:
+    """Fit, score and save.
+
+    Of several processes all fit; the first alone says things, writes and goes on from there.
 
     Parameters
     ----------
@@ -82,7 +87,8 @@ def fit_table(request: Request, say: Say, *, build: Build = build, again: Again 
 
     Returns
     -------
-    Fit
+    Fit or None
+        None in every process but the first.
 
     Raises
     ------
@@ -91,10 +97,12 @@ def fit_table(request: Request, say: Say, *, build: Build = build, again: Again 
     """
     seconds: dict[str, float] = {}
     notes: list[str] = []
+    main = distributed.is_main()
 
     def note(line: str) -> None:
         notes.append(line)
-        say(line)
+        if main:
+            say(line)
 
     check_out(request.out)
     clock = _clock(seconds)
@@ -110,8 +118,12 @@ def fit_table(request: Request, say: Say, *, build: Build = build, again: Again 
     note(f"{train[0].shape[1]} features in {dtype} from {len(features.encoders)} columns")
     clock("features")
 
-    estimator = build(target, request.options, checkpoint=request.start(note), verbose=True)
+    checkpoint = request.start(note) if main else request.checkpoint
+    distributed.barrier()  # nobody looks for a checkpoint that the first is about to discard
+    estimator = build(target, request.options, checkpoint=checkpoint, verbose=True)
     estimator.fit(*train)
+    if not main:
+        return None
     results = [assess("mercer", estimator, target, test, clock("fit mercer"))]
     intervals = None
     if not target.is_classification and len(split.calibration):

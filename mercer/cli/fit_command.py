@@ -8,23 +8,34 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from mercer.cli.complain import complain
 from mercer.cli.fit import Fit, fit_table, write_report
 from mercer.cli.model import DESCRIPTION
 from mercer.cli.report import number
 from mercer.cli.request import Request
+from mercer.cli.together import together
+from mercer.distributed import TIMEOUT, LostRank
 
 
-def fit_command(request: Request) -> Fit:
+def fit_command(request: Request, timeout: float = TIMEOUT) -> Fit | None:
     """Fit, print the scores beside the contenders', and write the report.
 
     Parameters
     ----------
     request : Request
+    timeout : float
+        Seconds that a process which torchrun started waits for the others.
+
+    Returns
+    -------
+    Fit or None
+        None in every process but the first.
 
     Raises
     ------
     typer.Exit
-        With code 130 on an interrupt, after saying what is left and where.
+        With code 130 on an interrupt, and 1 if another process of the run is lost, after saying
+        what is left and where.
     """
     console = Console(highlight=False, soft_wrap=True)
 
@@ -34,8 +45,14 @@ def fit_command(request: Request) -> Fit:
 
     before = _saved(request)
     try:
-        fit = fit_table(request, say)
-        report = write_report(fit)
+        with together(timeout):
+            fit = fit_table(request, say)
+            if fit is None:
+                return None
+            report = write_report(fit)
+    except LostRank as lost:
+        complain(f"{lost}; {_left(request, before)}")
+        raise typer.Exit(1) from lost
     except KeyboardInterrupt:
         print(f"interrupted: {_left(request, before)}", file=sys.stderr)
         raise typer.Exit(130) from None

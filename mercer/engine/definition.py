@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mercer.engine.formula import Formula
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 from mercer.engine.program import CUSTOM
 
 
@@ -20,7 +20,7 @@ def reduce(
     Y: Sequence[Tensor],
     parameters: Sequence[Tensor],
     V: Tensor,
-    mask: Band | None = None,
+    mask: Mask | None = None,
     normalise: bool = False,
 ) -> Tensor:
     """``out_i = sum_j F(s_0(x_i, y_j), ...) V_j``, with all of the matrix in memory.

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from mercer.engine.formula import Formula, score_symbol
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 
-Reduce = Callable[[Formula, list[Tensor], list[Tensor], list[Tensor], Tensor, Band], Tensor]
+Reduce = Callable[[Formula, list[Tensor], list[Tensor], list[Tensor], Tensor, Mask], Tensor]
 
 
 def gradient_by_reductions(
@@ -26,7 +26,7 @@ def gradient_by_reductions(
     parameters: list[Tensor],
     V: Tensor,
     U: Tensor,
-    mask: Band,
+    mask: Mask,
     needs: Sequence[bool],
 ) -> list[Tensor]:
     """What :func:`gradient_tiles` returns, each part a differentiable composition of reductions."""
@@ -63,7 +63,7 @@ def _points(
     parameters: list[Tensor],
     U: Tensor,
     V: Tensor,
-    mask: Band,
+    mask: Mask,
 ) -> Tensor:
     """``d/dX[k]``; by symmetry of the scores also ``d/dY[k]`` with the sides exchanged."""
     kind = formula.kinds[k]

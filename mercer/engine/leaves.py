@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import sympy
@@ -14,12 +15,27 @@ from mercer.engine.fold import Leaf
 from mercer.engine.formula import Formula, differentiate, singular_at_zero
 from mercer.engine.planner import score_method
 
+FEW = 8  # terms of a dot product up to which a loop is quicker than a matrix product
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """A leaf as a sum over few coordinates, for loops that keep it in registers."""
+
+    kind: str  # difference, absolute, sign or dot
+    x: Tensor  # [B, d, n]
+    y: Tensor  # [B, d, m]
+    signs: tuple[float, ...]  # [d], of squared differences
+
 
 class Filler(Protocol):
     """Fills ``out [b, tn, tm]`` with one leaf for a slice of batches, rows and columns."""
 
     why: str
     rounding: float  # values up to here cannot be told from zero
+
+    def coordinates(self) -> Coordinates | None:
+        """The leaf as a sum over few coordinates; None if a matrix product is quicker."""
 
     def fill(self, out: Tensor, b: slice, i: slice, j: slice) -> Tensor:
         """Write the tile into ``out`` and return it."""
@@ -47,8 +63,9 @@ def make_filler(
     Y: list[Tensor],
     rough: bool,
     precision: str,
+    compiled: bool = False,
 ) -> Filler:
-    """The filler of a leaf over centred points."""
+    """The filler of a leaf over centred points; a compiled loop prefers differences for longer."""
     k = leaf.terms[0][0]
     if kinds[k] == "l1_distance":
         return Absolute(X[k], Y[k])
@@ -58,8 +75,8 @@ def make_filler(
     if not squared:
         return Product(leaf, kinds, X, Y, wide=False, clamp=0, spread=0.0, why="one product")
     d = sum(X[k].shape[-1] for k, _ in leaf.terms)
-    spread = max(abs(c) * _spread(X[k], Y[k]) for k, c in leaf.terms if k in squared)
-    method, why = score_method(d, spread, rough, X[0].dtype, precision)
+    spread = max(abs(c) * largest_norm(X[k], Y[k]) for k, c in leaf.terms if k in squared)
+    method, why = score_method(d, spread, rough, X[0].dtype, precision, compiled)
     if method == "difference" and len(squared) == len(leaf.terms):
         return Difference(leaf, X, Y, why)
     if method == "difference":
@@ -83,6 +100,27 @@ def is_singular(expression: sympy.Expr, leaf: Leaf, kinds: Sequence[str]) -> boo
     return distances and singular_at_zero(expression, leaf.symbol)
 
 
+def factors(
+    leaf: Leaf, kinds: Sequence[str], X: list[Tensor], Y: list[Tensor], dtype: torch.dtype
+) -> tuple[Tensor, Tensor, Tensor | None, Tensor | None]:
+    """A leaf as ``A B^T + a + b^T``: ``[B, n, q], [B, m, q], [B, n], [B, m]``.
+
+    The norms ``a, b`` belong to the squared distances, None where there are none.
+    """
+    left, right, x_norm, y_norm = [], [], None, None
+    for k, c in leaf.terms:
+        x, y = X[k].to(dtype), Y[k].to(dtype)
+        right.append(y)
+        if kinds[k] == "dot":
+            left.append(x * c)
+            continue
+        left.append(x * (-2 * c))  # c |x - y|^2 = -2c x.y + c |x|^2 + c |y|^2
+        a, b = c * x.square().sum(-1), c * y.square().sum(-1)
+        x_norm = a if x_norm is None else x_norm + a
+        y_norm = b if y_norm is None else y_norm + b
+    return torch.cat(left, -1), torch.cat(right, -1), x_norm, y_norm
+
+
 class Product:
     """``A B^T``: all of a leaf in one matrix product, norms as extra columns."""
 
@@ -101,24 +139,22 @@ class Product:
         self.clamp = clamp
         dtype = torch.float64 if wide else X[0].dtype
         self.rounding = 32 * torch.finfo(dtype).eps * spread
-        left, right = [], []
-        x_norm: Tensor | float = 0.0
-        y_norm: Tensor | float = 0.0
-        for k, c in leaf.terms:
-            x, y = X[k].to(dtype), Y[k].to(dtype)
-            if kinds[k] == "dot":
-                left.append(x * c)
-            else:  # c |x - y|^2 = -2c x.y + c |x|^2 + c |y|^2
-                left.append(x * (-2 * c))
-                x_norm = x_norm + c * x.square().sum(-1, keepdim=True)
-                y_norm = y_norm + c * y.square().sum(-1, keepdim=True)
-            right.append(y)
-        if isinstance(x_norm, Tensor) and isinstance(y_norm, Tensor):
+        A, B, x_norm, y_norm = factors(leaf, kinds, X, Y, dtype)
+        left, right = [A], [B]
+        if x_norm is not None and y_norm is not None:
+            x_norm, y_norm = x_norm[..., None], y_norm[..., None]
             left += [x_norm, torch.ones_like(x_norm)]
             right += [torch.ones_like(y_norm), y_norm]
         self.A = torch.cat(left, -1)  # [B, n, q]
         self.B = torch.cat(right, -1)  # [B, m, q]
         self.buffer = Buffer()
+
+    def coordinates(self) -> Coordinates | None:
+        """The columns of ``A`` and ``B``, if they are few."""
+        q = self.A.shape[-1]
+        if q > FEW or self.clamp or self.A.dtype != torch.float32:
+            return None
+        return Coordinates("dot", self.A.mT.contiguous(), self.B.mT.contiguous(), (1.0,) * q)
 
     def fill(self, out: Tensor, b: slice, i: slice, j: slice) -> Tensor:
         """One matrix product; in float64 through a buffer of its own if it is wide."""
@@ -145,6 +181,10 @@ class Difference:
         self.y = torch.cat([Y[k] * abs(c) ** 0.5 for k, c in leaf.terms], -1).mT.contiguous()
         self.buffer = Buffer()
 
+    def coordinates(self) -> Coordinates:
+        """The coordinates themselves."""
+        return Coordinates("difference", self.x, self.y, tuple(self.sign))
+
     def fill(self, out: Tensor, b: slice, i: slice, j: slice) -> Tensor:
         """``out = sum_e sign_e (x_e - y_e)^2``."""
         D = self.buffer.take(out.shape, out.dtype, out.device)
@@ -165,6 +205,10 @@ class Absolute:
         self.x, self.y = x.mT.contiguous(), y.mT.contiguous()  # [B, d, n], [B, d, m]
         self.buffer = Buffer()
 
+    def coordinates(self) -> Coordinates:
+        """The coordinates themselves."""
+        return Coordinates("absolute", self.x, self.y, (1.0,) * self.x.shape[1])
+
     def fill(self, out: Tensor, b: slice, i: slice, j: slice) -> Tensor:
         """``out = sum_e |x_e - y_e|``."""
         D = self.buffer.take(out.shape, out.dtype, out.device)
@@ -183,6 +227,11 @@ class Sign:
 
     def __init__(self, x: Tensor, y: Tensor) -> None:
         self.x, self.y = x[..., 0], y[..., 0]  # [B, n], [B, m]
+
+    def coordinates(self) -> Coordinates:
+        """The one coordinate."""
+        x, y = self.x[:, None].contiguous(), self.y[:, None].contiguous()
+        return Coordinates("sign", x, y, (1.0,))
 
     def fill(self, out: Tensor, b: slice, i: slice, j: slice) -> Tensor:
         """``out = sign(x - y)``."""
@@ -213,7 +262,7 @@ def product(A: Tensor, B: Tensor, out: Tensor) -> Tensor:
     return out
 
 
-def _spread(x: Tensor, y: Tensor) -> float:
+def largest_norm(x: Tensor, y: Tensor) -> float:
     """The largest squared norm of a point."""
     largest = [p.square().sum(-1).amax().item() for p in (x, y) if p.numel()]
     return max(largest, default=0.0)

@@ -1,7 +1,7 @@
-"""The tile loops as torch operators that ``torch.compile`` and ``vmap`` see as one call.
+"""The loops over tiles as torch operators that ``torch.compile`` and ``vmap`` see as one call.
 
-Shapes: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``; a
-formula travels as its text, a band as two integers. Derivatives are in ``autograd.py``.
+Shapes: ``X[k] [B, n, d_k]``, ``Y[k] [B, m, d_k]``, ``parameters[k] [B]``, ``V [B, m, c]``; what is
+not a tensor travels as the text of ``Settings``. Derivatives are in ``autograd.py``.
 Outside compiled regions the plain functions ``*_now`` are called: an operator's first call imports
 the compiler.
 """
@@ -14,9 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from mercer.engine import tiles, tiles_gradient
-from mercer.engine.formula import parse
-from mercer.engine.mask import Band
+from mercer.engine import backend
+from mercer.engine.settings import settings_of
 
 # torch reads the annotations to make the operators' schemas.
 
@@ -26,13 +25,11 @@ def reduce_now(
     Y: list[Tensor],
     parameters: list[Tensor],
     V: Tensor,
-    formula: str,
-    lower: int | None,
-    upper: int | None,
-    precision: str,
+    blocks: Tensor | None,
+    settings: str,
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``, ``[B, n, c]``."""
-    return tiles.reduce_tiles(parse(formula), X, Y, parameters, V, Band(lower, upper), precision)
+    return backend.reduce(X, Y, parameters, V, blocks, settings_of(settings))
 
 
 def gradient_now(
@@ -41,31 +38,23 @@ def gradient_now(
     parameters: list[Tensor],
     V: Tensor,
     U: Tensor,
-    formula: str,
-    lower: int | None,
-    upper: int | None,
-    precision: str,
+    blocks: Tensor | None,
+    settings: str,
     needs: list[bool],
 ) -> list[Tensor]:
     """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty."""
-    band = Band(lower, upper)
-    return tiles_gradient.gradient_tiles(
-        parse(formula), X, Y, parameters, V, U, band, precision, needs
-    )
+    return backend.gradient(X, Y, parameters, V, U, blocks, settings_of(settings), needs)
 
 
 def row_maximum_now(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
-    formula: str,
-    lower: int | None,
-    upper: int | None,
-    precision: str,
+    blocks: Tensor | None,
+    settings: str,
 ) -> Tensor:
     """``max_j F(s(x_i, y_j))``, ``[B, n]``; it has no derivative."""
-    band = Band(lower, upper)
-    return tiles.row_maximum_tiles(parse(formula), X, Y, parameters, band, precision)
+    return backend.row_maximum(X, Y, parameters, blocks, settings_of(settings))
 
 
 reduce_op = torch.library.custom_op("mercer::reduce", reduce_now, mutates_args=())
@@ -80,8 +69,8 @@ def _(X: Any, Y: Any, parameters: Any, V: Tensor, *rest: Any) -> Tensor:
 
 @gradient_op.register_fake
 def _(
-    X: Any, Y: Any, parameters: Any, V: Tensor, U: Tensor, formula: str,
-    lower: Any, upper: Any, precision: str, needs: list[bool],
+    X: Any, Y: Any, parameters: Any, V: Tensor, U: Tensor, blocks: Any, settings: str,
+    needs: list[bool],
 ) -> list[Tensor]:  # fmt: skip
     every = [*X, *Y, *parameters, V]
     return [torch.empty_like(t) if need else t.new_empty(0) for t, need in zip(every, needs)]
@@ -93,19 +82,20 @@ def _(X: Any, *rest: Any) -> Tensor:
 
 
 def _setup(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-    X, Y, parameters, V, *ctx.settings = inputs
-    ctx.save_for_backward(*X, *Y, *parameters, V)
+    X, Y, parameters, V, blocks, ctx.settings = inputs
+    ctx.save_for_backward(*X, *Y, *parameters, V, blocks)
     ctx.S, ctx.P = len(X), len(parameters)
     ctx.needs = [t.requires_grad for t in (*X, *Y, *parameters, V)]
 
 
 def _backward(ctx: Any, U: Tensor) -> tuple[Any, ...]:
     """The first derivative inside compiled regions, which know no second one."""
-    S, P, t = ctx.S, ctx.P, list(ctx.saved_tensors)
+    S, P = ctx.S, ctx.P
+    *t, blocks = ctx.saved_tensors
     X, Y, parameters, V = t[:S], t[S : 2 * S], t[2 * S : 2 * S + P], t[-1]
-    grads = gradient_op(X, Y, parameters, V, U.contiguous(), *ctx.settings, ctx.needs)
+    grads = gradient_op(X, Y, parameters, V, U.contiguous(), blocks, ctx.settings, ctx.needs)
     given = [g if need else None for g, need in zip(grads, ctx.needs)]
-    return (given[:S], given[S : 2 * S], given[2 * S : 2 * S + P], given[-1], *[None] * 4)
+    return (given[:S], given[S : 2 * S], given[2 * S : 2 * S + P], given[-1], None, None)
 
 
 reduce_op.register_autograd(_backward, setup_context=_setup)

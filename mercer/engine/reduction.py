@@ -14,9 +14,10 @@ from mercer.engine import tiles
 from mercer.engine.autograd import reduce_batched
 from mercer.engine.evaluate import evaluate, pairwise
 from mercer.engine.formula import Formula, make, score_symbol
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 from mercer.engine.ops import row_maximum_now, row_maximum_op
-from mercer.engine.planner import PRECISIONS, SMALL
+from mercer.engine.planner import BACKENDS, PRECISIONS, SMALL
+from mercer.engine.settings import settings
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -29,9 +30,10 @@ def reduce(
     V: Tensor,
     *,
     parameters: Sequence[Tensor] = (),
-    mask: Band | None = None,
+    mask: Mask | None = None,
     normalise: str | None = None,
     precision: str = "highest",
+    backend: str = "auto",
 ) -> Tensor:
     """Apply a kernel matrix that is never formed: ``out_i = sum_j F(s(x_i, y_j)) V_j``.
 
@@ -47,7 +49,7 @@ def reduce(
         What the matrix is applied to.
     parameters : sequence of Tensor, shapes (*batch)
         Values of ``p0, p1, ...``.
-    mask : Band, optional
+    mask : Mask, optional
         The pairs that take part; all of them by default.
     normalise : {None, "rows"}
         With ``"rows"`` every row is divided by its sum. A profile ``exp(g)`` is then evaluated
@@ -56,6 +58,9 @@ def reduce(
         ``highest`` computes a score in float64 where a float32 product would lose digits;
         ``high`` always takes the product in the dtype of the points; ``medium`` is, on this
         backend, computed as ``high``.
+    backend : {"auto", "torch", "compiled", "triton"}
+        Who evaluates the tiles; :func:`mercer.explain` says what ``auto`` comes to. One that is
+        named is used or refused.
 
     Returns
     -------
@@ -76,6 +81,8 @@ def reduce(
     """
     if precision not in PRECISIONS:
         raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if normalise not in (None, "rows"):
         raise ValueError(f'normalise must be None or "rows", got {normalise!r}')
     X = [X] if isinstance(X, Tensor) else list(X)
@@ -87,10 +94,11 @@ def reduce(
     if dtype in HALF:
         X, Y, V = [x.float() for x in X], [y.float() for y in Y], V.float()
     parameters = [p.to(V) for p in parameters]
-    band = mask or Band()
+    mask = (mask or Mask()).to(V.device)
+    mask.check(X[0].shape[-2], V.shape[-2])
     if normalise:
-        return _normalised(formula, X, Y, parameters, V, band, precision).to(dtype)
-    return _reduce(formula, X, Y, parameters, V, band, precision).to(dtype)
+        return _normalised(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
+    return _reduce(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
 
 
 def dense(
@@ -99,6 +107,7 @@ def dense(
     Y: Sequence[Tensor],
     parameters: Sequence[Tensor] = (),
     precision: str = "highest",
+    backend: str = "auto",
 ) -> Tensor:
     """The matrix ``F(s(x_i, y_j))``, ``[*batch, n, m]``; differentiable to any order."""
     dtype = X[0].dtype
@@ -113,7 +122,7 @@ def dense(
         parameters = [p[..., None, None] for p in parameters]
         return evaluate(formula, scores, parameters, overwrite=True).to(dtype)
     batch, X3, Y3, p1, _ = _flatten(X, Y, parameters, None)
-    out = tiles.dense_tiles(formula, X3, Y3, p1, precision)
+    out = tiles.dense_tiles(formula, X3, Y3, p1, precision, backend)
     return out.reshape(*batch, *out.shape[-2:]).to(dtype)
 
 
@@ -123,6 +132,7 @@ def explain(
     Y: Sequence[Tensor],
     parameters: Sequence[Tensor] = (),
     precision: str = "highest",
+    backend: str = "auto",
 ) -> str:
     """How a product with this matrix runs, and why, in a sentence or two."""
     n, m = X[0].shape[-2], Y[0].shape[-2]
@@ -134,7 +144,7 @@ def explain(
     _, X3, Y3, p1, _ = _flatten(X, Y, [p.to(X[0]) for p in parameters], None)
     with torch.no_grad():
         expressions = [formula.expression]
-        how = tiles.Evaluator(expressions, formula, X3, Y3, p1, Band(), precision, n, m)
+        how = tiles.Evaluator(expressions, formula, X3, Y3, p1, Mask(), precision, backend, n, m)
     return text + how.why()
 
 
@@ -160,16 +170,17 @@ def _reduce(
     Y: list[Tensor],
     parameters: list[Tensor],
     V: Tensor,
-    band: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
 ) -> Tensor:
     n, m = X[0].shape[-2], V.shape[-2]
-    if n * m <= SMALL:
+    if n * m <= SMALL and backend == "auto":
         K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
-        return _masked(K, band) @ V
+        return _masked(K, mask) @ V
     batch, X, Y, parameters, V3 = _flatten(X, Y, parameters, V)
     assert V3 is not None
-    out = reduce_batched(formula, X, Y, parameters, V3, band, precision)
+    out = reduce_batched(formula, X, Y, parameters, V3, mask, precision, backend)
     return out.reshape(*batch, n, V.shape[-1])
 
 
@@ -179,19 +190,20 @@ def _normalised(
     Y: list[Tensor],
     parameters: list[Tensor],
     V: Tensor,
-    band: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
 ) -> Tensor:
     """Rows divided by their sums; ``exp(g)`` as ``exp(g - max_j g)``, which changes no quotient."""
     exponent = log_profile(formula.expression)
     if exponent is not None:
         g = Formula(exponent, formula.kinds, formula.parameters)
-        largest = _row_maximum(g, X, Y, parameters, band, precision)
+        largest = _row_maximum(g, X, Y, parameters, mask, precision, backend)
         shift = score_symbol(len(formula.kinds), "dot")
         formula = Formula(sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters)
         X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
     ones = torch.ones_like(V[..., :1])
-    sums = _reduce(formula, X, Y, parameters, torch.cat([V, ones], -1), band, precision)
+    sums = _reduce(formula, X, Y, parameters, torch.cat([V, ones], -1), mask, precision, backend)
     total = sums[..., -1:]
     return sums[..., :-1] / torch.where(total == 0, 1.0, total)
 
@@ -211,25 +223,27 @@ def _row_maximum(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
-    band: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
 ) -> Tensor:
     X, Y, parameters = ([t.detach() for t in part] for part in (X, Y, parameters))
-    if X[0].shape[-2] * Y[0].shape[-2] <= SMALL:
+    if X[0].shape[-2] * Y[0].shape[-2] <= SMALL and backend == "auto":
         K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
-        return _masked(K, band, -torch.inf).amax(-1)
+        return _masked(K, mask, -torch.inf).amax(-1)
     batch, X, Y, parameters, _ = _flatten(X, Y, parameters, None)
     largest = row_maximum_now if all(map(checks.concrete, (*X, *Y))) else row_maximum_op
-    out = largest(X, Y, parameters, formula.text, band.lower, band.upper, precision)
+    how = settings(formula, mask, precision, backend).text
+    out = largest(X, Y, parameters, mask.blocks, how)
     return out.reshape(*batch, -1)
 
 
-def _masked(K: Tensor, band: Band, fill: float = 0.0) -> Tensor:
-    if band == Band():
+def _masked(K: Tensor, mask: Mask, fill: float = 0.0) -> Tensor:
+    if mask.everything:
         return K
     i = torch.arange(K.shape[-2], device=K.device)[:, None]
     j = torch.arange(K.shape[-1], device=K.device)
-    return torch.where(band.allows(i, j), K, fill)
+    return torch.where(mask.allows(i, j), K, fill)
 
 
 def _flatten(

@@ -12,10 +12,11 @@ import sympy
 import torch
 from torch import Tensor
 
+from mercer.engine.compiled import CompiledTile, compiled_tile, use_compiled
 from mercer.engine.fold import Leaf, fold
 from mercer.engine.formula import Formula
 from mercer.engine.leaves import Buffer, Filler, centred, is_rough, is_singular, make_filler
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 from mercer.engine.planner import Plan, plan_tiles
 from mercer.engine.program import Program, compile_program
 
@@ -46,8 +47,9 @@ class Evaluator:
         X: list[Tensor],
         Y: list[Tensor],
         parameters: list[Tensor],
-        mask: Band,
+        mask: Mask,
         precision: str,
+        backend: str,
         rows: int,
         columns: int,
     ) -> None:
@@ -57,9 +59,17 @@ class Evaluator:
         self.X, self.Y = centred(formula.kinds, X, Y)
         symbols = tuple(formula.symbols)
         folded, leaves = fold(tuple(expressions), formula.kinds, symbols)
+        self.leaves: tuple[Leaf, ...] = leaves
+        self.program: Program = compile_program(
+            folded, tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
+        )
+        x = X[0]
+        entries = self.B * self.n * self.m
+        wanted = use_compiled(backend, self.program, x, entries)
         rough = is_rough(formula)
         self.fillers: list[Filler] = [
-            make_filler(leaf, formula.kinds, self.X, self.Y, rough, precision) for leaf in leaves
+            make_filler(leaf, formula.kinds, self.X, self.Y, rough, precision, wanted)
+            for leaf in leaves
         ]
         # (leaf, output): where the leaf is zero a singular output counts as zero
         self.singular = [
@@ -68,15 +78,20 @@ class Evaluator:
             for out, e in enumerate(folded)
             if is_singular(e, leaf, formula.kinds)
         ]
-        self.program: Program = compile_program(
-            folded, tuple(leaf.symbol for leaf in leaves), tuple(formula.parameter_symbols)
-        )
-        self.leaves: tuple[Leaf, ...] = leaves
-        buffers = max(self.program.buffers, 1) + 1
-        x = X[0]
+        self.compiled: CompiledTile | None = None
+        if wanted:
+            self.compiled = compiled_tile(
+                self.program, self.fillers, self.singular, self.parameters, self.B
+            )
+        if self.compiled is None:
+            buffers = max(self.program.buffers, 1) + 1
+        else:
+            buffers = max(self.compiled.buffers, 1)
         self.plan: Plan = plan_tiles(self.B, self.n, self.m, buffers, x.itemsize, x.device)
-        self._memory = [Buffer() for _ in range(max(self.program.buffers, 1) + 1)]
-        self._index = torch.arange(max(self.n, self.m), device=x.device) if mask != Band() else None
+        self._memory = [Buffer() for _ in range(buffers)]
+        self._index = (
+            torch.arange(max(self.n, self.m), device=x.device) if not mask.everything else None
+        )
 
     def tiles(self) -> Iterator[Tile]:
         """The tiles that the mask does not empty, columns innermost."""
@@ -88,26 +103,42 @@ class Evaluator:
                     if part != "none":
                         yield Tile(b, i, j, part == "some")
 
-    def __call__(self, tile: Tile) -> list[Tensor]:
-        """The expressions on one tile; the memory is overwritten by the next call."""
+    def __call__(self, tile: Tile, first: Tensor | None = None) -> list[Tensor]:
+        """The expressions on one tile; the memory is overwritten by the next call.
+
+        ``first`` is memory for the first buffer, where the result of a single leaf comes to lie.
+        """
         x = self.X[0]
         shaped = [memory.take(tile.shape, x.dtype, x.device) for memory in self._memory]
-        inputs = [f.fill(out, tile.b, tile.i, tile.j) for f, out in zip(self.fillers, shaped)]
-        zero = {k: inputs[k].abs() <= self.fillers[k].rounding for k, _ in self.singular}
-        scalars = [p[tile.b] if p.shape[0] > 1 else p[0, 0, 0] for p in self.parameters]
-        outputs = self.program(inputs, scalars, like=shaped[-1], spare=shaped[len(inputs) :])
-        for k, out in self.singular:
-            outputs[out].masked_fill_(zero[k], 0.0)
+        if first is not None:
+            shaped[0] = first
+        if self.compiled is None:
+            outputs = self._by_torch(tile, shaped)
+        else:
+            products = [f for f, p in zip(self.fillers, self.compiled.points) if p is None]
+            for f, out in zip(products, shaped):
+                f.fill(out, tile.b, tile.i, tile.j)
+            outputs = self.compiled(tile.b, tile.i, tile.j, self.n, self.m, shaped)
         if tile.partial and self._index is not None:
             for K in outputs:
                 allowed = self.mask.allows(self._index[tile.i, None], self._index[tile.j])
                 K.masked_fill_(~allowed, 0.0)
         return outputs
 
+    def _by_torch(self, tile: Tile, shaped: list[Tensor]) -> list[Tensor]:
+        inputs = [f.fill(out, tile.b, tile.i, tile.j) for f, out in zip(self.fillers, shaped)]
+        zero = {k: inputs[k].abs() <= self.fillers[k].rounding for k, _ in self.singular}
+        scalars = [p[tile.b] if p.shape[0] > 1 else p[0, 0, 0] for p in self.parameters]
+        outputs = self.program(inputs, scalars, like=shaped[-1], spare=shaped[len(inputs) :])
+        for k, out in self.singular:
+            outputs[out].masked_fill_(zero[k], 0.0)
+        return outputs
+
     def why(self) -> str:
         """What was chosen, for people."""
         scores = "; ".join(sorted({f.why for f in self.fillers}))
-        return f"torch backend, {self.plan}. Scores: {scores or 'none'}."
+        how = "torch calls" if self.compiled is None else "one compiled loop"
+        return f"torch backend, {how} over {self.plan}. Scores: {scores or 'none'}."
 
 
 def reduce_tiles(
@@ -116,13 +147,16 @@ def reduce_tiles(
     Y: list[Tensor],
     parameters: list[Tensor],
     V: Tensor,
-    mask: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``: ``[B, n, c]``."""
     n, m = X[0].shape[-2], V.shape[-2]
     total = Accumulator(V, n)
-    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, mask, precision, n, m)
+    evaluate = Evaluator(
+        [formula.expression], formula, X, Y, parameters, mask, precision, backend, n, m
+    )
     for tile in evaluate.tiles():
         (K,) = evaluate(tile)
         total.add(K, tile.b, tile.i, tile.j)
@@ -130,14 +164,24 @@ def reduce_tiles(
 
 
 def dense_tiles(
-    formula: Formula, X: list[Tensor], Y: list[Tensor], parameters: list[Tensor], precision: str
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    precision: str,
+    backend: str,
 ) -> Tensor:
     """The matrix itself, ``[B, n, m]``, filled tile by tile."""
     B, n, m = X[0].shape[0], X[0].shape[-2], Y[0].shape[-2]
     out = X[0].new_empty(B, n, m)
-    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, Band(), precision, n, m)
+    expressions = [formula.expression]
+    evaluate = Evaluator(expressions, formula, X, Y, parameters, Mask(), precision, backend, n, m)
+    evaluate.plan = evaluate.plan.whole_rows(m)
     for tile in evaluate.tiles():
-        out[tile.b, tile.i, tile.j] = evaluate(tile)[0]
+        part = out[tile.b, tile.i]  # contiguous: the tile is evaluated where it belongs
+        (K,) = evaluate(tile, part)
+        if K.data_ptr() != part.data_ptr():
+            part.copy_(K)
     return out
 
 
@@ -146,13 +190,16 @@ def row_maximum_tiles(
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
-    mask: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
 ) -> Tensor:
     """``max_j F(s(x_i, y_j))`` over the columns that the mask allows: ``[B, n]``."""
     n, m = X[0].shape[-2], Y[0].shape[-2]
     out = X[0].new_full((X[0].shape[0], n), -torch.inf)
-    evaluate = Evaluator([formula.expression], formula, X, Y, parameters, mask, precision, n, m)
+    evaluate = Evaluator(
+        [formula.expression], formula, X, Y, parameters, mask, precision, backend, n, m
+    )
     for tile in evaluate.tiles():
         (K,) = evaluate(tile)  # masked entries are zero: a maximum that is too large does no harm
         here = out[tile.b, tile.i]

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from mercer.engine.formula import Formula, score_symbol
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 from mercer.engine.tiles import Accumulator, Evaluator, Tile
 
 
@@ -26,8 +26,9 @@ def gradient_tiles(
     parameters: list[Tensor],
     V: Tensor,
     U: Tensor,
-    mask: Band,
+    mask: Mask,
     precision: str,
+    backend: str,
     needs: Sequence[bool],
 ) -> list[Tensor]:
     """Gradients of ``sum(U * reduce(...))`` for the inputs that ``needs`` marks.
@@ -52,7 +53,9 @@ def gradient_tiles(
         return grads
     extended = Formula(formula.expression, (*formula.kinds, "dot"), P)
     n, m = U.shape[-2], V.shape[-2]
-    evaluate = Evaluator(expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, n, m)
+    evaluate = Evaluator(
+        expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, backend, n, m
+    )
     points = [
         Points(formula.kinds[k], evaluate.X[k], evaluate.Y[k], needs[k], needs[S + k])
         for k in scores

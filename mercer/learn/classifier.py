@@ -70,7 +70,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         """
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True, device=self.device)
+        points = containers.points(self, X, reset=True)
         labels = _labels(y)
         if len(labels) != len(points):
             raise ValueError(f"X has {len(points)} rows but y has {len(labels)}")

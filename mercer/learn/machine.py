@@ -15,14 +15,16 @@ from sklearn.utils import check_random_state
 from torch import Tensor
 
 from mercer import checks
+from mercer.distributed import LostRank, Ranks, local_size
 from mercer.engine.planner import PRECISIONS
 from mercer.kernels import Kernel
-from mercer.learn import saving
+from mercer.learn import agreement, saving
 from mercer.learn.at_scale import select_at_scale, worth_while
 from mercer.learn.checkpoint import Checkpoint, Saved, fingerprint
 from mercer.learn.families import family
 from mercer.learn.merge import Merged, merge_repeated
-from mercer.learn.plan import Plan, memory, plan
+from mercer.learn.placement import Placement, place
+from mercer.learn.plan import Plan, plan
 from mercer.learn.problem import Fitted, Problem, State
 from mercer.learn.progress import Progress
 from mercer.learn.selection import Selection, select
@@ -30,12 +32,16 @@ from mercer.learn.solvers import SOLVERS
 from mercer.linalg.solution import ConvergenceWarning
 
 MOST_VALIDATION = 10_000
+PREDICTED = 2**18  # rows at a time that predictions bring to another device
 AROUND = (0.2, 1.0, 5.0)  # times the regularisation found on the subsample
 WORTHWHILE = 0.98  # share of the error below which lengthscales are fitted a dimension each
 # Labels that lengthscales were fitted to give overconfident scores, also when left out one by one.
 CALIBRATED_WORTHWHILE = 0.65
 # What neither changes the answer nor, with a checkpoint, may keep a fit from being resumed.
-BESIDE = ("verbose", "checkpoint", "checkpoint_every", "device", "memory_budget")
+BESIDE = ("verbose", "checkpoint", "checkpoint_every", "device", "memory_budget", "distributed")
+# Their products with all rows are divided over the processes of a fit; of the others each process
+# does the whole work.
+DIVIDED = ("cg", "nystrom")
 
 
 class KernelMachine(BaseEstimator):
@@ -60,6 +66,7 @@ class KernelMachine(BaseEstimator):
         checkpoint: str | Path | None = None,
         checkpoint_every: float = 30.0,
         device: Any = None,
+        distributed: bool = False,
     ) -> None:
         self.kernel = kernel
         self.method = method
@@ -77,6 +84,7 @@ class KernelMachine(BaseEstimator):
         self.checkpoint = checkpoint
         self.checkpoint_every = checkpoint_every
         self.device = device
+        self.distributed = distributed
 
     def save(self, directory: str | Path) -> None:
         """Write the fitted estimator as safetensors and JSON; :func:`mercer.load` reads it.
@@ -93,16 +101,20 @@ class KernelMachine(BaseEstimator):
         """Fit ``f`` to targets ``[n, c]``; return held-out predictions with targets and weights."""
         self._check_numbers()
         started = time.perf_counter()
+        ranks = Ranks() if self.distributed else None
         rows = merge_repeated(X, Y, sample_weight)
+        if ranks is not None:
+            rows = agreement.same_rows(ranks, rows)
         planned = self._plan(*rows.X.shape)
         mean = (rows.weights[:, None] * rows.Y.double()).sum(dim=0) / rows.weights.sum()
         self.intercept_ = mean.to(rows.Y)  # [c]
         rows = rows._replace(Y=rows.Y - self.intercept_)
-        session = _Session(self, rows)
+        rows, placed = place(rows, planned.method, self.device, self.memory_budget)
+        session = _Session(self, rows, ranks)
         selection = session.selection(
             lambda seed: self._select(rows, planned.method, seed, calibrate)
         )
-        problem = self._problem(rows, planned, selection, session.seed, calibrate)
+        problem = self._problem(rows, placed, planned, selection, session, calibrate)
         fitted = session.solve(planned.method, problem)
         self._remember(fitted, planned, selection, problem.kernel)
         self.history_ = session.history
@@ -111,7 +123,8 @@ class KernelMachine(BaseEstimator):
         held = fitted.held_out
         if held is None:
             return None
-        return held.predictions, rows.Y[held.rows], rows.weights[held.rows], held.how
+        parts = (held.predictions, rows.Y[held.rows], rows.weights[held.rows])
+        return *(t.to(placed.device) for t in parts), held.how
 
     def _select(self, rows: Merged, method: str, seed: int, calibrate: bool) -> Selection:
         found = select(
@@ -186,9 +199,15 @@ class KernelMachine(BaseEstimator):
         return planned
 
     def _problem(
-        self, rows: Merged, planned: Plan, selection: Selection, seed: int, calibrate: bool
+        self,
+        rows: Merged,
+        placed: Placement,
+        planned: Plan,
+        selection: Selection,
+        session: _Session,
+        calibrate: bool,
     ) -> Problem:
-        n = len(rows.X)
+        n, seed = len(rows.X), session.seed
         order = torch.randperm(n, generator=torch.Generator().manual_seed(seed + 1))
         order = order.to(rows.X.device)
         centers: Tensor | None = None
@@ -199,6 +218,7 @@ class KernelMachine(BaseEstimator):
             else:
                 centers = torch.as_tensor(self.centers).to(rows.X)
                 checks.finite("centers", centers)
+            centers = centers.to(placed.device)
         many = planned.method == "nystrom" and self.regularisation is None
         if many:
             path = tuple(selection.regularisation * factor for factor in AROUND)
@@ -219,8 +239,11 @@ class KernelMachine(BaseEstimator):
             tolerance=self.tolerance,
             max_iterations=self.max_iterations,
             epochs=self.epochs,
-            memory_budget=memory(self.memory_budget),
+            memory_budget=placed.memory_budget / (local_size() if session.ranks else 1),
             seed=seed,
+            ranks=session.ranks if planned.method in DIVIDED else None,
+            device=placed.device,
+            streamed=placed.streamed,
         )
 
     def _remember(
@@ -230,6 +253,7 @@ class KernelMachine(BaseEstimator):
         # One memory layout, so that what is loaded from a file predicts the same bits.
         self.centers_ = fitted.centers.contiguous()
         self.coefficients_ = fitted.coefficients.contiguous()
+        self.intercept_ = self.intercept_.to(self.centers_)
         self.regularisation_ = fitted.regularisation
         length = getattr(kernel, "lengthscale", None)
         self.lengthscale_ = None if length is None else length.detach().cpu().numpy()
@@ -247,27 +271,39 @@ class KernelMachine(BaseEstimator):
     @torch.no_grad()
     def _evaluate(self, X: Tensor) -> Tensor:
         """``f(X)``, ``[n, c]``."""
-        X = X.to(self.centers_)
-        return self.kernel_(X, self.centers_, precision=self.precision) @ self.coefficients_ + (
-            self.intercept_
-        )
+        Z = self.centers_
+        # From another device the rows come in parts: they may be too many for this one.
+        parts = X.split(PREDICTED) if X.device != Z.device and len(X) else (X,)
+        values = [
+            self.kernel_(part.to(Z), Z, precision=self.precision) @ self.coefficients_
+            for part in parts
+        ]
+        return torch.cat(values) + self.intercept_
 
 
 class _Session:
-    """One fit: its seed, checkpoint, progress and history."""
+    """One fit: its seed, checkpoint, progress and history.
 
-    def __init__(self, machine: KernelMachine, rows: Merged) -> None:
-        self.machine = machine
+    Of several processes the first alone writes and shows, and its choices are those of all.
+    """
+
+    def __init__(self, machine: KernelMachine, rows: Merged, ranks: Ranks | None) -> None:
+        self.machine, self.ranks = machine, ranks
+        self.main = ranks is None or ranks.rank == 0
         self.seed = int(check_random_state(machine.random_state).randint(2**31 - 2))
         self.history: list[dict[str, Any]] = []
         self.started, self.spent = time.perf_counter(), 0.0
         self.chosen: dict[str, Any] | None = None
         self.kept: Checkpoint | None = None
         self.saved: Saved | None = None
+        if ranks is not None:
+            self.seed = agreement.same_number(ranks, self.seed)
         if machine.checkpoint is not None:
             mark = fingerprint(rows, _parameters(machine))
             self.kept = Checkpoint(machine.checkpoint, machine.checkpoint_every, mark)
             self.saved = self.kept.read()
+            if ranks is not None:
+                agreement.same_checkpoint(ranks, self.saved)
         if self.saved is not None:
             info = self.saved.info
             self.seed, self.history = int(info["seed"]), list(info["history"])
@@ -277,11 +313,13 @@ class _Session:
         """What an earlier run chose, or what ``choose`` does."""
         if self.chosen is not None:
             return Selection(**self.chosen)
-        found = choose(self.seed)
-        self.chosen = found.to_json()
-        if self.kept is not None:
+        self.chosen = choose(self.seed).to_json() if self.main else None
+        if self.ranks is not None:
+            self.chosen = agreement.same_record(self.ranks, self.chosen)
+        assert self.chosen is not None
+        if self.kept is not None and self.main:
             self.kept.write({}, self._info())
-        return found
+        return Selection(**self.chosen)
 
     def solve(self, method: str, problem: Problem) -> Fitted:
         """Run the solver with a bar and a checkpoint; an interrupt saves before it goes on up."""
@@ -290,7 +328,7 @@ class _Session:
         if self.saved is not None and self.saved.tensors:
             state = {k: v.to(self._device(k, v, problem)) for k, v in self.saved.tensors.items()}
 
-        with Progress(bool(self.machine.verbose), f"fit ({method})") as show:
+        with Progress(bool(self.machine.verbose) and self.main, f"fit ({method})") as show:
 
             def on_step(record: dict[str, Any], make: Callable[[], State]) -> None:
                 latest[:] = [make]
@@ -298,23 +336,34 @@ class _Session:
                 if len(shown) > 1:  # something was measured
                     self.history.append({**shown, "seconds": self._seconds()})
                 show(record)
-                if self.kept is not None:
+                if self.kept is not None and self.main:
                     self.kept.offer(lambda: (make(), self._info()))
 
             try:
-                return SOLVERS[method](problem, state, on_step)
-            except KeyboardInterrupt:
+                return self._agreed(SOLVERS[method](problem, state, on_step), method)
+            except (KeyboardInterrupt, LostRank) as stop:
                 if self.kept is None:
                     raise
-                if latest:
+                if latest and self.main:
                     self.kept.write(latest[0](), self._info())
-                raise KeyboardInterrupt(
-                    f"fit stopped; call fit again with checkpoint={str(self.kept.path)!r} to go on"
-                ) from None
+                how = f"call fit again with checkpoint={str(self.kept.path)!r} to go on"
+                if isinstance(stop, LostRank):
+                    stop.add_note(how)
+                    raise
+                raise KeyboardInterrupt(f"fit stopped; {how}") from None
+
+    def _agreed(self, fitted: Fitted, method: str) -> Fitted:
+        if self.ranks is None:
+            return fitted
+        size = self.ranks.size
+        how = f"rows divided over {size} processes"
+        if method not in DIVIDED:
+            how = f"each of {size} processes did the whole work, which {method} does not divide"
+        return agreement.same_fitted(self.ranks, fitted, how)
 
     def finish(self) -> None:
         """The checkpoint of a finished fit is of no more use."""
-        if self.kept is not None:
+        if self.kept is not None and self.main:
             self.kept.remove()
 
     def _seconds(self) -> float:
@@ -330,7 +379,7 @@ class _Session:
 
     def _device(self, name: str, value: Tensor, problem: Problem) -> torch.device:
         # The states of random generators live on the CPU.
-        return value.device if value.dtype == torch.uint8 else problem.X.device
+        return value.device if value.dtype == torch.uint8 else problem.device
 
 
 def _parameters(machine: KernelMachine) -> str:

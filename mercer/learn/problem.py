@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
+from mercer.distributed import Ranks, shard
 from mercer.kernels import Kernel
 from mercer.operators import Operator
 
@@ -49,6 +50,12 @@ class Problem:
         Bytes that a solver may keep.
     seed : int
         Of every random choice in the solver.
+    ranks : Ranks or None
+        The processes that solve it together; all have the same problem.
+    device : torch.device
+        Where to compute, and where ``centers`` are; by default where ``X`` is.
+    streamed : bool
+        Whether ``X``, ``Y`` and ``weights`` stay where they are and come to the device by blocks.
     """
 
     X: Tensor
@@ -64,6 +71,13 @@ class Problem:
     epochs: int | None = None
     memory_budget: float = 4e9
     seed: int = 0
+    ranks: Ranks | None = None
+    device: torch.device = None  # type: ignore[assignment]
+    streamed: bool = False
+
+    def __post_init__(self) -> None:
+        if self.device is None:
+            object.__setattr__(self, "device", self.X.device)
 
     @property
     def regularisation(self) -> float:
@@ -71,12 +85,29 @@ class Problem:
         return self.regularisations[len(self.regularisations) // 2]
 
     def operator(self, X: Tensor, Y: Tensor | None = None) -> Operator:
-        """``K`` between two sets of points."""
-        return self.kernel(X, Y, precision=self.precision)
+        """``K`` between two sets of points.
+
+        Where the rows themselves are the centres, the matrix of all of them is the large one: its
+        rows are divided over the ranks.
+        """
+        K = self.kernel(X, Y, precision=self.precision)
+        if self.ranks is None or self.centers is not None or Y is not None:
+            return K
+        return shard(K, self.ranks)
+
+    def own(self, rows: Tensor) -> Tensor:
+        """The part of ``rows`` that this process works on: all of them where it is alone."""
+        if self.ranks is None:
+            return rows
+        return rows[self.ranks.part(self.ranks.sizes(len(rows)))]
+
+    def total(self, part: Tensor) -> Tensor:
+        """The sum over processes of what each made of its own rows."""
+        return part if self.ranks is None else self.ranks.sum(part)
 
     def generator(self) -> torch.Generator:
-        """A fresh generator on the device of the points."""
-        return torch.Generator(self.X.device).manual_seed(self.seed)
+        """A fresh generator on the device of the computation."""
+        return torch.Generator(self.device).manual_seed(self.seed)
 
     def split(self) -> tuple[Tensor, Tensor]:
         """Rows to learn from and rows to validate on."""

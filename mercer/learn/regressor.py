@@ -42,7 +42,7 @@ class KernelRegressor(RegressorMixin, KernelMachine):
     validation_fraction : float, in (0, 1)
         Share of the rows, at most 10,000, that an iterative method compares by where it has to.
     memory_budget : float, optional
-        Bytes; default half of what is free.
+        Bytes on the device; default half of what is free there.
     random_state : int, RandomState or None
         Of subsamples, centres and solvers.
     verbose : bool
@@ -52,7 +52,14 @@ class KernelRegressor(RegressorMixin, KernelMachine):
     checkpoint_every : float, seconds
         Least time between two writes.
     device : device, optional
-        Where to compute; by default where ``X`` is.
+        Where to compute; by default where ``X`` is. Rows that do not fit in ``memory_budget`` there
+        stay where they are: ``nystrom`` and ``eigenpro`` bring them by blocks, from the memory of
+        the host to a GPU while it is at work on the block before.
+    distributed : bool
+        Whether all processes of ``torch.distributed`` fit this model together, each given the same
+        table. ``cg`` and ``nystrom`` divide its rows; the first process chooses, writes the
+        checkpoint and shows progress, and all end with its coefficients. Predictions need no other
+        process. See :mod:`mercer.distributed`.
 
     Attributes
     ----------
@@ -102,7 +109,7 @@ class KernelRegressor(RegressorMixin, KernelMachine):
         """
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True, device=self.device)
+        points = containers.points(self, X, reset=True)
         Y = containers.targets(y, points)
         weights = containers.weights(sample_weight, points)
         self._single = Y.ndim == 1

@@ -1,7 +1,5 @@
 """Preconditioned conjugate gradients for many right-hand sides.
 
-J. R. Shewchuk, "An introduction to the conjugate gradient method without the agonizing pain",
-https://www.cs.cmu.edu/~quake-papers/painless-conjugate-gradient.pdf
 H. A. van der Vorst, Q. Ye, "Residual replacement strategies for Krylov subspace iterative methods
 for the convergence of true residuals", https://doi.org/10.1137/S1064827599353865
 """
@@ -14,6 +12,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
+from mercer.linalg.conjugate_gradients_iteration import ConjugateGradients
 from mercer.linalg.preconditioner import Preconditioner
 from mercer.operators.base import Operator
 
@@ -78,61 +77,38 @@ def conjugate_gradients(
     )
     batch = torch.broadcast_shapes(A.batch, B.shape[:-2])
     B = B.expand(*batch, *B.shape[-2:])
-    X = torch.zeros_like(B) if x0 is None else x0.expand_as(B).clone()
-    R = B.clone() if x0 is None else B - A @ X  # [*batch, n, c]
     scale = _norm(B)
     scale = torch.where(scale > 0, scale, torch.ones_like(scale))
-    residual = _norm(R) / scale  # [*batch, 1, c]
+    apply = _identity if preconditioner is None else preconditioner.apply
+    cg = ConjugateGradients(A.matmul, apply, B, None if x0 is None else x0.expand_as(B))
+    residual = _norm(cg.R) / scale  # [*batch, 1, c]
     active = residual > tol
     best = residual
-    iterations = 0
-    while bool(active.any()) and iterations < limit:
-        X, R, used = _sweep(A, B, X, R, active, tol * scale, limit - iterations, preconditioner)
-        iterations += used
-        R = B - A @ X
-        residual = _norm(R) / scale
+    while bool(active.any()) and cg.iteration < limit:
+        _sweep(cg, active, tol * scale, limit)
+        cg.R = cg.true_residual()
+        residual = _norm(cg.R) / scale
         # A sweep that gained less than half is at the limit of the precision.
         active = (residual > tol) & (residual < 0.5 * best)
         best = torch.minimum(best, residual)
-    return CGResult(X, iterations, (residual <= tol).squeeze(-2), residual.squeeze(-2))
+        if bool(active.any()) and cg.iteration < limit:
+            cg.turn()
+    return CGResult(cg.X, cg.iteration, (residual <= tol).squeeze(-2), residual.squeeze(-2))
 
 
-def _sweep(
-    A: Operator,
-    B: Tensor,
-    X: Tensor,
-    R: Tensor,
-    active: Tensor,
-    target: Tensor,
-    limit: int,
-    preconditioner: Preconditioner | None,
-) -> tuple[Tensor, Tensor, int]:
-    """Run from the true residual ``R`` until every active column's recursive residual is small."""
-    Z = R if preconditioner is None else preconditioner.apply(R)
-    D = Z
-    rz = _dot(R, Z)  # [*batch, 1, c]
-    zero = torch.zeros_like(rz)
-    for used in range(1, limit + 1):
-        AD = A @ D
-        curvature = _dot(D, AD)
-        # Curvature that is not positive: precision is lost, or the operator is not definite.
-        active = active & (curvature > 0)
-        alpha = torch.where(active, rz / curvature, zero)
-        X = X + alpha * D
-        R = R - alpha * AD
-        active = active & (_norm(R) > target)
-        if not bool(active.any()):
-            return X, R, used
-        Z = R if preconditioner is None else preconditioner.apply(R)
-        rz_new = _dot(R, Z)
-        D = Z + torch.where(active, rz_new / rz, zero) * D
-        rz = rz_new
-    return X, R, limit
+def _sweep(cg: ConjugateGradients, active: Tensor, target: Tensor, limit: int) -> None:
+    """Step from a true residual until every active column's recursive residual is small."""
+    while True:
+        active = cg.advance(active)
+        active = active & (_norm(cg.R) > target)
+        if not bool(active.any()) or cg.iteration >= limit:
+            return
+        cg.turn(active)
+
+
+def _identity(R: Tensor) -> Tensor:
+    return R
 
 
 def _norm(V: Tensor) -> Tensor:
     return torch.linalg.vector_norm(V, dim=-2, keepdim=True)
-
-
-def _dot(U: Tensor, V: Tensor) -> Tensor:
-    return (U * V).sum(dim=-2, keepdim=True)

@@ -14,6 +14,7 @@ from mercer.operators.normalised import Normalised
 from mercer.operators.permuted import Permuted, take
 from mercer.operators.product import Product, product
 from mercer.operators.scaled import Scaled, scale
+from mercer.operators.sharded import Sharded
 from mercer.operators.sparse import Sparse
 from mercer.operators.sum import Sum, add
 from mercer.operators.toeplitz import Toeplitz
@@ -34,6 +35,7 @@ __all__ = [
     "Permuted",
     "Product",
     "Scaled",
+    "Sharded",
     "Sparse",
     "Sum",
     "Toeplitz",

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mercer.engine import definition
 from mercer.engine.autograd import reduce_batched
-from mercer.engine.mask import Band
+from mercer.engine.mask import Mask
 from mercer.engine.planner import SMALL
 from mercer.kernels import Kernel
 from mercer.operators import KernelOperator
@@ -41,7 +41,7 @@ def tile_product(K: KernelOperator, V: Tensor) -> Tensor:
     """``K @ V`` by tiles, however small the matrix; for operators without a batch."""
     parameters = [q.reshape(1) for q in K.parameters]
     X, Y = [x[None] for x in K.X], [y[None] for y in K.Y]
-    return reduce_batched(K.formula, X, Y, parameters, V[None], Band(), K.precision)[0]
+    return reduce_batched(K.formula, X, Y, parameters, V[None], Mask(), K.precision, "auto")[0]
 
 
 def _check_one(law: str, kernel: Kernel, K: Any, generator: torch.Generator) -> None:

@@ -7,7 +7,7 @@ import importlib
 import pytest
 import torch
 
-from mercer.engine import Band, definition, make, reduce
+from mercer.engine import Mask, definition, make, reduce
 from tests.engine.cases import CASES, inputs
 
 reduction = importlib.import_module("mercer.engine.reduction")
@@ -47,7 +47,7 @@ def test_finite_differences(name, d, path):
 @pytest.mark.parametrize("normalise", [None, "rows"])
 def test_masked_finite_differences(normalise, path):
     tensors = leaves(*inputs(["dot"], 0, 5, 5, 2, 2))
-    run = flat(["dot"], 0, "exp(s0)", Band(upper=0), normalise)
+    run = flat(["dot"], 0, "exp(s0)", Mask(upper=0), normalise)
     assert torch.autograd.gradcheck(run, tensors)
     assert torch.autograd.gradgradcheck(run, tensors)
 

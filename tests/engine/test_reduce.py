@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from mercer.engine import Band, definition, make, planner, reduce
+from mercer.engine import Mask, definition, make, planner, reduce
 from tests.engine.cases import CASES, inputs
 
 reduction = importlib.import_module("mercer.engine.reduction")
@@ -84,7 +84,7 @@ def test_strides_do_not_matter(path):
     np.testing.assert_allclose(out.numpy(), expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("band", [Band(upper=0), Band(lower=2), Band(-3, 4), Band(-1, None)])
+@pytest.mark.parametrize("band", [Mask(upper=0), Mask(lower=2), Mask(-3, 4), Mask(-1, None)])
 @pytest.mark.parametrize("normalise", [False, True])
 def test_masks(band, normalise, path):
     X, Y, _, V = inputs(["dot"], 0, 30, 33, 3, 2)
@@ -106,7 +106,7 @@ def test_softmax_equals_torch_and_does_not_overflow(path):
 
 def test_causal_softmax_equals_scaled_dot_product_attention(path):
     X, Y, _, V = inputs(["dot"], 0, 40, 40, 8, 3)
-    out = reduce("dot", "exp(s0/sqrt(8))", X, Y, V, normalise="rows", mask=Band(upper=0))
+    out = reduce("dot", "exp(s0/sqrt(8))", X, Y, V, normalise="rows", mask=Mask(upper=0))
     expected = torch.nn.functional.scaled_dot_product_attention(X[0], Y[0], V, is_causal=True)
     torch.testing.assert_close(out, expected)
 

@@ -123,10 +123,3 @@ def test_plan():
         plan(100_000, 5, method="exact", memory_budget=1e9)
     with pytest.raises(ValueError, match="rows must be at least 1"):
         plan(0, 5)
-
-
-def test_product_of_a_triangular_matrix_with_its_transpose():
-    from mercer.learn.solvers.nystrom import PANEL, _upper_times_transpose
-
-    R = torch.randn(PANEL + 130, PANEL + 130, dtype=torch.float64).triu()
-    torch.testing.assert_close(_upper_times_transpose(R), R @ R.mT)

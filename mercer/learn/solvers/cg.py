@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from mercer.learn.problem import Fitted, HeldOut, OnStep, Problem, State
-from mercer.learn.solvers.conjugate_gradients import ConjugateGradients
+from mercer.linalg.conjugate_gradients_iteration import ConjugateGradients
 from mercer.linalg.randomly_pivoted_cholesky import RandomlyPivotedCholesky
 from mercer.operators import Diagonal
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 
 from mercer.learn.problem import Fitted, HeldOut, OnStep, Problem, State
+from mercer.learn.solvers.streamed_rows import Rows, StreamedRows
 from mercer.linalg.eigenpro import EigenPro
+from mercer.linalg.eigenpro_batches import shuffled_batches
 
 EPOCHS = 20
 LEAST_STEPS = 300  # of a small table, whose epochs are short
@@ -44,33 +46,39 @@ def solve_eigenpro(
     if problem.centers is None:
         raise ValueError("method='eigenpro' needs centers")
     kept, validation = problem.split()
-    X, Y, weights = problem.X[kept], problem.Y[kept], problem.weights[kept]
+    table = StreamedRows(problem)
+    weights, c = problem.weights[kept], problem.Y.shape[1]
     regularisation = problem.regularisation / float(weights.sum())
-    model = _model(problem, Y.shape[1], regularisation)
-    if model.batch_size > len(
-        X
-    ):  # a step as long as the critical batch allows, for all rows at once
-        model = _model(problem, Y.shape[1], regularisation, batch_size=len(X))
-    steps = math.ceil(len(X) / model.batch_size)  # in an epoch
+    model = _model(problem, c, regularisation)
+    if model.batch_size > len(kept):
+        # A step as long as the critical batch allows, for all rows at once.
+        model = _model(problem, c, regularisation, batch_size=len(kept))
+    steps = math.ceil(len(kept) / model.batch_size)  # in an epoch
     stretch = max(1, math.ceil(LEAST_STEPS / (EPOCHS * steps)))
     epochs = problem.epochs or EPOCHS * stretch
-    watch = _EarlyStopping(problem, validation, on_step, model, epochs, PATIENCE * stretch)
+    held_rows = table.take(validation)
+    watch = _EarlyStopping(problem, held_rows, on_step, model, epochs, PATIENCE * stretch)
     if state is not None:
         watch.load(state)
     even = bool((weights == weights[0]).all())
-    if not watch.done(model):
-        model.fit(
-            X,
-            Y,
-            epochs=epochs,
+    while model.state.epoch < epochs and not watch.done(model):
+        # A resumed epoch draws its order again and skips what was done.
+        model.generator.set_state(model.state.order)
+        order = shuffled_batches(
+            kept,
+            kept,
+            model.batch_size,
+            generator=model.generator,
             weights=None if even else weights,
-            on_step=watch.on_step,
-            on_epoch=watch.on_epoch,
         )
+        batches = table.blocks(rows for rows, _, _ in order)
+        model.epoch(((batch.X, batch.Y) for batch in batches), on_step=watch.on_step)
+        watch.on_epoch(model)
     coefficients = model.coefficients if watch.best is None else watch.best
     held = None
     if len(validation):
-        predictions = problem.operator(problem.X[validation], problem.centers) @ coefficients
+        predictions = problem.operator(held_rows.X, problem.centers) @ coefficients
+        predictions = predictions.to(problem.Y)
         held = HeldOut(validation, predictions, f"{len(validation):,} rows left out of the fit")
     done = model.state.epoch
     why = f"{model.explain}; {done} epochs"
@@ -101,7 +109,7 @@ class _EarlyStopping:
     def __init__(
         self,
         problem: Problem,
-        validation: Tensor,
+        validation: Rows,
         on_step: OnStep | None,
         model: EigenPro,
         epochs: int,
@@ -117,18 +125,17 @@ class _EarlyStopping:
             record = {"iteration": model.state.epoch, "of": self.of}
             self.report(record, self.tensors)
 
-    def on_epoch(self, model: EigenPro) -> bool:
+    def on_epoch(self, model: EigenPro) -> None:
         record = {
             "iteration": model.state.epoch,
             "of": self.of,
             "train_error": model.losses[-1],
         }
-        if len(self.validation):
+        if len(self.validation.X):
             self._measure(model)
             record["validation_error"] = self.error_now
         if self.report is not None:
             self.report(record, self.tensors)
-        return self.done(model)
 
     def done(self, model: EigenPro) -> bool:
         """Whether the error has stopped falling; a number of epochs that is given is kept to."""
@@ -136,9 +143,9 @@ class _EarlyStopping:
 
     def _measure(self, model: EigenPro) -> None:
         rows, coefficients = self.validation, model.coefficients
-        K = self.problem.operator(self.problem.X[rows], self.problem.centers)
-        squared = (K @ coefficients - self.problem.Y[rows]).square().sum(dim=1)
-        weights = self.problem.weights[rows].to(squared)
+        K = self.problem.operator(rows.X, self.problem.centers)
+        squared = (K @ coefficients - rows.Y).square().sum(dim=1)
+        weights = rows.weights.to(squared)
         self.error_now = float((weights * squared).sum() / weights.sum())
         if self.error_now < 0.999 * self.error:
             self.best, self.error, self.stale = coefficients.clone(), self.error_now, 0

@@ -8,20 +8,22 @@ https://arxiv.org/abs/1705.10958
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from mercer.learn.problem import Fitted, HeldOut, OnStep, Problem, State
-from mercer.learn.solvers.conjugate_gradients import ConjugateGradients
-from mercer.learn.solvers.row_blocks import ROWS, RowBlocks
+from mercer.learn.solvers.gram import gram
+from mercer.learn.solvers.row_blocks import block_rows
+from mercer.learn.solvers.sharded_rows import row_blocks
+from mercer.linalg.conjugate_gradients_iteration import ConjugateGradients
 
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 PATH_TOLERANCE = 1e-2  # enough to compare regularisations by
 PATH_MOST = 20
 MOST = 200
-PANEL = 1024
 SAMPLE = 4  # rows for each centre in the sample that preconditions
 FIRST, FINAL = "path/", "final/"
 
@@ -60,14 +62,13 @@ class _Nystrom:
         self.problem, self.on_step = problem, on_step
         self.centers = problem.centers
         self.kept, self.validation = problem.split()
-        self.K = RowBlocks(problem, self.centers, [self.kept, self.validation])
+        self.K = row_blocks(problem, self.centers, [self.kept, self.validation])
         self.c = problem.Y.shape[1]
         K = problem.operator(self.centers.double()).dense().clone()  # [m, m]
         # Below rounding of the entries, directions of K_mm are noise; the penalty covers them too.
         K.diagonal().add_(torch.finfo(problem.X.dtype).eps * float(K.diagonal().sum()))
         self.K_mm = K
         self.R = torch.linalg.cholesky(K, upper=True)
-        self.RR = _upper_times_transpose(self.R)
         self.factors: dict[float, Tensor] = {}
 
     def run(self, state: State) -> Fitted:
@@ -100,7 +101,7 @@ class _Nystrom:
             why += f"; regularisation {value:.3g} by {len(self.validation):,} validation rows"
         return Fitted(
             self.centers,
-            cg.X.to(problem.Y),
+            cg.X.to(self.centers),
             value,
             steps + cg.iteration,
             cg.residual <= tolerance,
@@ -126,8 +127,9 @@ class _Nystrom:
     def _errors(self, X: Tensor) -> list[float]:
         """Weighted mean squared error on the validation rows, one for each candidate."""
         F = self.K.product(1, X).unflatten(1, (-1, self.c))  # [v, L, c]
-        squared = (F - self.problem.Y[self.validation, None].double()).square().sum(dim=2)
-        weights = self.problem.weights[self.validation].double()
+        truth = self.K.table.take(self.validation)
+        squared = (F - truth.Y[:, None].double()).square().sum(dim=2)
+        weights = truth.weights.double()
         return (weights @ squared / weights.sum()).tolist()
 
     def _held_out(self, coefficients: Tensor) -> HeldOut:
@@ -183,28 +185,21 @@ class _Nystrom:
         n, m = len(problem.X), len(self.centers)
         generator = torch.Generator().manual_seed(problem.seed + 2)
         rows = torch.randperm(n, generator=generator)[: SAMPLE * m].to(problem.X.device)
-        R = self.R.to(problem.X)
-        total = torch.zeros_like(self.R)
-        for part in rows.split(ROWS):
-            K = problem.operator(problem.X[part], self.centers).dense()  # [b, m]
-            phi = torch.linalg.solve_triangular(R, K, upper=True, left=False)
-            phi = phi * problem.weights[part, None].sqrt().to(phi)
-            total += phi.mT @ phi
+        parts = problem.own(rows).split(block_rows(self.centers))
+        R = self.R.to(self.centers)
+
+        def features() -> Iterator[Tensor]:
+            for part in self.K.table.blocks(parts):
+                K = problem.operator(part.X, self.centers).dense()  # [b, m]
+                phi = torch.linalg.solve_triangular(R, K, upper=True, left=False)
+                yield phi * part.weights[:, None].sqrt().to(phi)
+
+        total = problem.total(gram(features(), m, R.device))
         return total.mul_(n / len(rows))
 
     def _report(self, record: dict, state: object) -> None:
         if self.on_step is not None:
             self.on_step(record, state)  # type: ignore[arg-type]
-
-
-def _upper_times_transpose(R: Tensor) -> Tensor:
-    """``R R^T`` for upper triangular ``R``, by panels of columns that skip most zeros."""
-    out = torch.zeros_like(R)
-    for panel in torch.arange(len(R), device=R.device).split(PANEL):
-        stop = int(panel[-1]) + 1
-        P = R[:stop, int(panel[0]) : stop]
-        out[:stop, :stop].addmm_(P, P.mT)
-    return out
 
 
 def _prefixed(cg: ConjugateGradients, prefix: str) -> State:
