@@ -1,7 +1,7 @@
 """Time the Triton kernel over tile shapes: the measurements behind ``mercer/engine/gpu/chip.py``.
 
-``python benchmarks/shapes.py [--out FOLDER] [--cells d,c,precision ...]`` prints, for each cell, the
-median time of every shape with registers and spills, and the error of the one that is chosen.
+``python benchmarks/shapes.py [--out FOLDER] [--cells d,c,precision ...]`` prints, for each
+cell, the median time of the quickest shapes with registers and spills, and the error of the chosen.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""``.. exported:: package``: what a package exports, as a summary and in full."""
+"""``.. exported:: package``: what a package exports, as a summary and in full.
+
+The option ``:elsewhere: package.name`` names what another page has in full.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +19,22 @@ class Exported(Directive):
     """The names in ``__all__`` of a package, documented by autodoc."""
 
     required_arguments = 1
+    option_spec = {"elsewhere": str.split}  # noqa: RUF012 - docutils reads the attribute of the class
 
     def run(self) -> list[nodes.Node]:
         """Parse a table of the names and the text of each."""
         package = self.arguments[0]
         module = importlib.import_module(package)
         names = [name for name in module.__all__ if not inspect.ismodule(getattr(module, name))]
+        elsewhere = {path.rpartition(".")[2]: path for path in self.options.get("elsewhere", [])}
         lines = [f".. currentmodule:: {package}", "", ".. list-table::", ""]
         for name in names:
             says = _first_line(getattr(module, name))
-            lines += [f"   * - :obj:`{name} <{package}.{name}>`", f"     - {says}"]
+            path = elsewhere.get(name, f"{package}.{name}")
+            lines += [f"   * - :obj:`{name} <{path}>`", f"     - {says}"]
         for name in names:
+            if name in elsewhere:
+                continue
             value = getattr(module, name)
             if callable(value):
                 lines += ["", f".. {_directive(value)}:: {package}.{name}"]

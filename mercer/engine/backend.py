@@ -46,6 +46,13 @@ def gradient(
     )
 
 
+def softmax(
+    X: Points, Y: Points, parameters: Points, V: Tensor, blocks: Tensor | None, how: Settings
+) -> tuple[Tensor, Tensor]:
+    """Rows of ``exp(g)`` over their sums, times V, and the logarithm of the sums; Triton alone."""
+    return _gpu().softmax(X, Y, parameters, V, blocks, how)
+
+
 def row_maximum(
     X: Points, Y: Points, parameters: Points, blocks: Tensor | None, how: Settings
 ) -> Tensor:
@@ -55,6 +62,11 @@ def row_maximum(
     return tiles.row_maximum_tiles(
         how.formula, X, Y, parameters, how.mask(blocks), how.precision, how.backend
     )
+
+
+def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precision: str) -> str:
+    """How Triton runs a product with one column."""
+    return _gpu().explain(formula, X, Y, parameters, precision)
 
 
 def triton(formula: Formula, X: Points, backend: str) -> tuple[bool, str]:

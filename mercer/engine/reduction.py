@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import sympy
@@ -10,14 +9,14 @@ import torch
 from torch import Tensor
 
 from mercer import checks
-from mercer.engine import tiles
-from mercer.engine.autograd import reduce_batched
+from mercer.engine import backend as backends
+from mercer.engine import planner, tiles
 from mercer.engine.evaluate import evaluate, pairwise
-from mercer.engine.formula import Formula, make, score_symbol
+from mercer.engine.formula import Formula, make
 from mercer.engine.mask import Mask
-from mercer.engine.ops import row_maximum_now, row_maximum_op
-from mercer.engine.planner import BACKENDS, PRECISIONS, SMALL
-from mercer.engine.settings import settings
+from mercer.engine.normalise import normalised
+from mercer.engine.planner import BACKENDS, PRECISIONS
+from mercer.engine.sums import flatten, reduce_any
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -97,8 +96,8 @@ def reduce(
     mask = (mask or Mask()).to(V.device)
     mask.check(X[0].shape[-2], V.shape[-2])
     if normalise:
-        return _normalised(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
-    return _reduce(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
+        return normalised(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
+    return reduce_any(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
 
 
 def dense(
@@ -116,12 +115,12 @@ def dense(
     parameters = [p.to(X[0]) for p in parameters]
     every = (*X, *Y, *parameters)
     traced = torch.is_grad_enabled() and any(t.requires_grad for t in every)
-    small = X[0].shape[-2] * Y[0].shape[-2] <= SMALL
+    small = X[0].shape[-2] * Y[0].shape[-2] <= planner.SMALL
     if traced or small or not all(checks.concrete(t) for t in every):
         scores = pairwise(formula, X, Y)
         parameters = [p[..., None, None] for p in parameters]
         return evaluate(formula, scores, parameters, overwrite=True).to(dtype)
-    batch, X3, Y3, p1, _ = _flatten(X, Y, parameters, None)
+    batch, X3, Y3, p1, _ = flatten(X, Y, parameters, None)
     out = tiles.dense_tiles(formula, X3, Y3, p1, precision, backend)
     return out.reshape(*batch, *out.shape[-2:]).to(dtype)
 
@@ -137,15 +136,18 @@ def explain(
     """How a product with this matrix runs, and why, in a sentence or two."""
     n, m = X[0].shape[-2], Y[0].shape[-2]
     text = f"{n} x {m} entries of {formula.expression} over {', '.join(formula.kinds)}. "
-    if n * m <= SMALL:
-        return text + f"Formed whole: at most {SMALL} entries."
+    if n * m <= planner.SMALL:
+        return text + f"Formed whole: at most {planner.SMALL} entries."
     half = X[0].dtype in HALF
     X, Y = ([t.float() if half else t for t in part] for part in (X, Y))
-    _, X3, Y3, p1, _ = _flatten(X, Y, [p.to(X[0]) for p in parameters], None)
+    _, X3, Y3, p1, _ = flatten(X, Y, [p.to(X[0]) for p in parameters], None)
+    taken, why_not = backends.triton(formula, X3, backend)
+    if taken:
+        return text + backends.explain(formula, X3, Y3, p1, precision)
     with torch.no_grad():
         expressions = [formula.expression]
         how = tiles.Evaluator(expressions, formula, X3, Y3, p1, Mask(), precision, backend, n, m)
-    return text + how.why()
+    return text + how.why() + (f" Not Triton: {why_not}." if X3[0].is_cuda else "")
 
 
 def _check(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor], V: Tensor) -> None:
@@ -162,104 +164,3 @@ def _check(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor], V: Tensor
             raise ValueError(f"X has {x.shape[-1]} coordinates but Y has {y.shape[-1]}")
     if Y[0].shape[-2] != V.shape[-2]:
         raise ValueError(f"Y has {Y[0].shape[-2]} points but V has {V.shape[-2]} rows")
-
-
-def _reduce(
-    formula: Formula,
-    X: list[Tensor],
-    Y: list[Tensor],
-    parameters: list[Tensor],
-    V: Tensor,
-    mask: Mask,
-    precision: str,
-    backend: str,
-) -> Tensor:
-    n, m = X[0].shape[-2], V.shape[-2]
-    if n * m <= SMALL and backend == "auto":
-        K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
-        return _masked(K, mask) @ V
-    batch, X, Y, parameters, V3 = _flatten(X, Y, parameters, V)
-    assert V3 is not None
-    out = reduce_batched(formula, X, Y, parameters, V3, mask, precision, backend)
-    return out.reshape(*batch, n, V.shape[-1])
-
-
-def _normalised(
-    formula: Formula,
-    X: list[Tensor],
-    Y: list[Tensor],
-    parameters: list[Tensor],
-    V: Tensor,
-    mask: Mask,
-    precision: str,
-    backend: str,
-) -> Tensor:
-    """Rows divided by their sums; ``exp(g)`` as ``exp(g - max_j g)``, which changes no quotient."""
-    exponent = log_profile(formula.expression)
-    if exponent is not None:
-        g = Formula(exponent, formula.kinds, formula.parameters)
-        largest = _row_maximum(g, X, Y, parameters, mask, precision, backend)
-        shift = score_symbol(len(formula.kinds), "dot")
-        formula = Formula(sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters)
-        X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
-    ones = torch.ones_like(V[..., :1])
-    sums = _reduce(formula, X, Y, parameters, torch.cat([V, ones], -1), mask, precision, backend)
-    total = sums[..., -1:]
-    return sums[..., :-1] / torch.where(total == 0, 1.0, total)
-
-
-def log_profile(expression: sympy.Expr) -> sympy.Expr | None:
-    """``g`` if the expression is ``exp(g)``, up to positive constants; else ``None``."""
-    factors = sympy.Mul.make_args(expression)
-    if not any(f.func is sympy.exp for f in factors):
-        return None
-    if not all(f.func is sympy.exp or (f.is_number and f.is_positive) for f in factors):
-        return None
-    return sympy.Add(*(f.args[0] if f.func is sympy.exp else sympy.log(f) for f in factors))
-
-
-def _row_maximum(
-    formula: Formula,
-    X: list[Tensor],
-    Y: list[Tensor],
-    parameters: list[Tensor],
-    mask: Mask,
-    precision: str,
-    backend: str,
-) -> Tensor:
-    X, Y, parameters = ([t.detach() for t in part] for part in (X, Y, parameters))
-    if X[0].shape[-2] * Y[0].shape[-2] <= SMALL and backend == "auto":
-        K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
-        return _masked(K, mask, -torch.inf).amax(-1)
-    batch, X, Y, parameters, _ = _flatten(X, Y, parameters, None)
-    largest = row_maximum_now if all(map(checks.concrete, (*X, *Y))) else row_maximum_op
-    how = settings(formula, mask, precision, backend).text
-    out = largest(X, Y, parameters, mask.blocks, how)
-    return out.reshape(*batch, -1)
-
-
-def _masked(K: Tensor, mask: Mask, fill: float = 0.0) -> Tensor:
-    if mask.everything:
-        return K
-    i = torch.arange(K.shape[-2], device=K.device)[:, None]
-    j = torch.arange(K.shape[-1], device=K.device)
-    return torch.where(mask.allows(i, j), K, fill)
-
-
-def _flatten(
-    X: Sequence[Tensor], Y: Sequence[Tensor], parameters: Sequence[Tensor], V: Tensor | None
-) -> tuple[torch.Size, list[Tensor], list[Tensor], list[Tensor], Tensor | None]:
-    """Broadcast all batches to one and flatten it: ``[*batch, n, d] -> [B, n, d]``."""
-    matrices = [*X, *Y] if V is None else [*X, *Y, V]
-    batch = torch.broadcast_shapes(
-        *(t.shape[:-2] for t in matrices), *(p.shape for p in parameters)
-    )
-    B = math.prod(batch)
-
-    def flat(t: Tensor) -> Tensor:
-        return t.expand(*batch, *t.shape[-2:]).reshape(B, *t.shape[-2:])
-
-    X3 = [flat(x) for x in X]
-    Y3 = [x3 if x is y else flat(y) for x, x3, y in zip(X, X3, Y)]
-    p1 = [p.expand(batch).reshape(B) for p in parameters]
-    return batch, X3, Y3, p1, None if V is None else flat(V)

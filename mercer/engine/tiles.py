@@ -52,6 +52,7 @@ class Evaluator:
         backend: str,
         rows: int,
         columns: int,
+        summands: Sequence[Tensor] = (),
     ) -> None:
         self.B, self.n, self.m = X[0].shape[0], rows, columns
         self.mask = mask
@@ -81,12 +82,12 @@ class Evaluator:
         self.compiled: CompiledTile | None = None
         if wanted:
             self.compiled = compiled_tile(
-                self.program, self.fillers, self.singular, self.parameters, self.B
+                self.program, self.fillers, self.singular, self.parameters, self.B, summands
             )
         if self.compiled is None:
             buffers = max(self.program.buffers, 1) + 1
         else:
-            buffers = max(self.compiled.buffers, 1)
+            buffers = self.compiled.buffers
         self.plan: Plan = plan_tiles(self.B, self.n, self.m, buffers, x.itemsize, x.device)
         self._memory = [Buffer() for _ in range(buffers)]
         self._index = (
@@ -115,15 +116,32 @@ class Evaluator:
         if self.compiled is None:
             outputs = self._by_torch(tile, shaped)
         else:
-            products = [f for f, p in zip(self.fillers, self.compiled.points) if p is None]
-            for f, out in zip(products, shaped):
-                f.fill(out, tile.b, tile.i, tile.j)
-            outputs = self.compiled(tile.b, tile.i, tile.j, self.n, self.m, shaped)
+            self._fill_products(tile, shaped)
+            outputs = self.compiled((tile.b, tile.i, tile.j), self.n, self.m, shaped)
         if tile.partial and self._index is not None:
             for K in outputs:
                 allowed = self.mask.allows(self._index[tile.i, None], self._index[tile.j])
                 K.masked_fill_(~allowed, 0.0)
         return outputs
+
+    def sums(self) -> list[Tensor]:
+        """All tiles, summed against the summands as they are evaluated: ``[B, n, c]`` each."""
+        assert self.compiled is not None
+        like, out = self.X[0], []
+        for V in self.compiled.V:
+            out.append(like.new_zeros(self.B, V.shape[1], self.n))
+        for tile in self.tiles():
+            shaped = [memory.take(tile.shape, like.dtype, like.device) for memory in self._memory]
+            self._fill_products(tile, shaped)
+            self.compiled((tile.b, tile.i, tile.j), self.n, self.m, shaped, out)
+        return [s.mT for s in out]
+
+    def _fill_products(self, tile: Tile, buffers: list[Tensor]) -> None:
+        """Those leaves of a compiled tile that are matrix products."""
+        assert self.compiled is not None
+        products = [f for f, p in zip(self.fillers, self.compiled.points) if p is None]
+        for f, out in zip(products, buffers):
+            f.fill(out, tile.b, tile.i, tile.j)
 
     def _by_torch(self, tile: Tile, shaped: list[Tensor]) -> list[Tensor]:
         inputs = [f.fill(out, tile.b, tile.i, tile.j) for f, out in zip(self.fillers, shaped)]
@@ -152,6 +170,11 @@ def reduce_tiles(
     backend: str,
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``: ``[B, n, c]``."""
+    fused = fused_sums(
+        formula, [(formula.expression, V)], X, Y, parameters, mask, precision, backend
+    )
+    if fused is not None:
+        return fused[0]
     n, m = X[0].shape[-2], V.shape[-2]
     total = Accumulator(V, n)
     evaluate = Evaluator(
@@ -161,6 +184,29 @@ def reduce_tiles(
         (K,) = evaluate(tile)
         total.add(K, tile.b, tile.i, tile.j)
     return total.result()
+
+
+def fused_sums(
+    formula: Formula,
+    sums: Sequence[tuple[sympy.Expr, Tensor]],
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    mask: Mask,
+    precision: str,
+    backend: str,
+) -> list[Tensor] | None:
+    """``sum_j F_ij V_j`` for each expression and its V, in registers; None if that is not to be."""
+    if not mask.everything or sum(V.shape[-1] for _, V in sums) > FUSED:
+        return None
+    if backend not in ("auto", "compiled"):
+        return None
+    n, m = X[0].shape[-2], Y[0].shape[-2]
+    expressions, summands = [e for e, _ in sums], [V for _, V in sums]
+    evaluate = Evaluator(
+        expressions, formula, X, Y, parameters, mask, precision, backend, n, m, summands
+    )
+    return None if evaluate.compiled is None else evaluate.sums()
 
 
 def dense_tiles(
@@ -207,6 +253,7 @@ def row_maximum_tiles(
     return out
 
 
+FUSED = 16  # columns that a compiled loop sums in registers
 WIDTH = 16  # BLAS is quickest with this many columns, or a multiple
 
 

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from mercer.engine.formula import Formula, score_symbol
 from mercer.engine.mask import Mask
-from mercer.engine.tiles import Accumulator, Evaluator, Tile
+from mercer.engine.planner import LOW_COMPILED
+from mercer.engine.sides import Sum, gradient_by_sides
+from mercer.engine.tiles import Accumulator, Evaluator, Tile, fused_sums
 
 
 def gradient_tiles(
@@ -36,6 +38,10 @@ def gradient_tiles(
     ``needs`` runs over ``X[0..], Y[0..], parameters[0..], V``; so does what is returned, with an
     empty tensor where nothing was needed.
     """
+    if max(x.shape[-1] for x in X) <= LOW_COMPILED:
+        fused = _fused(formula, X, Y, parameters, V, U, mask, precision, backend, needs)
+        if fused is not None:
+            return fused
     S, P = len(X), len(parameters)
     need_score = [needs[k] or needs[S + k] for k in range(S)]
     need_parameter = list(needs[2 * S : 2 * S + P])
@@ -82,6 +88,34 @@ def gradient_tiles(
     for k, total in zip(needed, sums):
         grads[2 * S + k] = total.to(parameters[k].dtype)
     return grads
+
+
+def _fused(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    V: Tensor,
+    U: Tensor,
+    mask: Mask,
+    precision: str,
+    backend: str,
+    needs: Sequence[bool],
+) -> list[Tensor] | None:
+    """The gradient by compiled loops that store no tile; None where there are none."""
+
+    def run(
+        F: Formula,
+        sums: list[Sum],
+        X: list[Tensor],
+        Y: list[Tensor],
+        parameters: list[Tensor],
+        mask: Mask,
+    ) -> list[Tensor] | None:
+        pairs = [(s.expression, s.V) for s in sums]
+        return fused_sums(F, pairs, X, Y, parameters, mask, precision, backend)
+
+    return gradient_by_sides(run, formula, X, Y, parameters, V, U, mask, needs)
 
 
 class Points:

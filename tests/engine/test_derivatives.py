@@ -16,7 +16,7 @@ reduction = importlib.import_module("mercer.engine.reduction")
 @pytest.fixture(params=["whole", "tiles"])
 def path(request, monkeypatch):
     if request.param == "tiles":
-        monkeypatch.setattr(reduction, "SMALL", 0)
+        monkeypatch.setattr(planner, "SMALL", 0)
 
 
 def flat(kinds, P, text, mask=None, normalise=None):

@@ -19,7 +19,7 @@ reduction = importlib.import_module("mercer.engine.reduction")
 def path(request, monkeypatch):
     """Run a test with the matrix formed, by tiles, and by tiles so small that edges abound."""
     if request.param != "whole":
-        monkeypatch.setattr(reduction, "SMALL", 0)
+        monkeypatch.setattr(planner, "SMALL", 0)
     if request.param == "tiny tiles":
         monkeypatch.setattr(
             "mercer.engine.tiles.plan_tiles",

@@ -1,5 +1,5 @@
 """The Triton backend: the same profile, printed as a GPU kernel."""
 
-from mercer.engine.gpu.reductions import gradient, missing, reduce, row_maximum
+from mercer.engine.gpu.reductions import explain, gradient, missing, reduce, row_maximum, softmax
 
-__all__ = ["gradient", "missing", "reduce", "row_maximum"]
+__all__ = ["explain", "gradient", "missing", "reduce", "row_maximum", "softmax"]

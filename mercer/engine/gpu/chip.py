@@ -32,12 +32,12 @@ SMALLER = (Shape(128, 64, 8, 2), Shape(64, 64, 4, 2), Shape(64, 32, 4, 2), Shape
 def shape(spec: Spec, n: int, m: int) -> Shape:
     """The tile for a spec on ``n x m`` entries: the first that fits the chip, cut to the matrix."""
     best = next(s for s in (*_measured(spec), *SMALLER) if _fits(spec, s) or s == SMALLER[-1])
-    BM, BN = best.BM, best.BN
-    while BM > 16 and BM >= 2 * n:
-        BM //= 2
-    while BN > 16 and BN >= 2 * m:
-        BN //= 2
-    return Shape(BM, BN, best.warps, best.stages)
+    return Shape(_cut(best.BM, n), _cut(best.BN, m), best.warps, best.stages)
+
+
+def _cut(side: int, points: int) -> int:
+    """The side of a tile, or the power of two that holds all points."""
+    return min(side, max(16, 1 << (points - 1).bit_length()))
 
 
 def _measured(spec: Spec) -> list[Shape]:
@@ -83,7 +83,7 @@ def _shared(spec: Spec, s: Shape) -> int:
             else:
                 total += entry * CHUNK * s.stages * (s.BM + s.BN)
     for o in spec.outputs:
-        if o.how in ("half3", "half1", "softmax"):
+        if o.how in ("half3", "half1"):
             total += (2 if o.how == "half1" else 4) * s.stages * s.BN * o.width
         elif o.how == "ieee":
             total += 4 * s.stages * s.BN * o.width + 4 * s.BM * s.BN

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Any
 
-import sympy
 import torch
 from torch import Tensor
 
@@ -19,21 +18,12 @@ from mercer.engine.gpu.source import OutputSpec, Spec
 from mercer.engine.leaves import centred, is_rough, is_singular
 from mercer.engine.mask import Mask
 from mercer.engine.program import compile_program
+from mercer.engine.sides import Sum
 
 COLUMNS = 128  # of V in one pass; more are taken in turns
 ENOUGH = 4  # programs for each multiprocessor: with fewer rows, the columns are split
 MULTIPROCESSORS = 132
 PADDED = 128  # the widest tile: columns are padded to a multiple of it, and by one more
-
-
-@dataclass(frozen=True)
-class Sum:
-    """``sum_j F_ij V_j`` for one expression; ``how`` names another way to reduce the row."""
-
-    expression: sympy.Expr
-    V: Tensor  # [B, m, c]
-    bounded: bool = False
-    how: str = "sum"  # sum, maximum or softmax
 
 
 def launch(
@@ -48,12 +38,12 @@ def launch(
     """Each sum as ``[B, n, c]``; a softmax is followed by its ``log2 sum``, ``[B, n]``."""
     B, n, m = X[0].shape[0], X[0].shape[-2], Y[0].shape[-2]
     if min(B, n) == 0 or m == 0:
-        return [_empty(s, B, n, X[0]) for s in sums]
+        return [t for s in sums for t in _empty(s, B, n, X[0])]
     padding = -m % PADDED + PADDED
     Y = [torch.cat([y, y[:, -1:].expand(-1, padding, -1)], -2) for y in Y]
     outputs = [_output(s, padding, precision) for s in sums]
     specs = [o.spec for o in outputs if isinstance(o.spec, OutputSpec)]
-    spec, tensors = _prepare(formula, sums, specs, X, Y, parameters, mask, precision)
+    spec, tensors = prepare(formula, sums, specs, X, Y, parameters, mask, precision)
     tensors += [t for o in outputs for t in o.tensors]
     tile = shape(spec, n, m)
     row_blocks = -(-n // tile.BM)
@@ -76,7 +66,7 @@ def launch(
     return [*results, *lse]
 
 
-def _prepare(
+def prepare(
     formula: Formula,
     sums: Sequence[Sum],
     outputs: list[OutputSpec],
@@ -119,8 +109,10 @@ def _output(s: Sum, padding: int, precision: str) -> Operand:
         return Operand(OutputSpec(1, "maximum"))
     V = torch.nn.functional.pad(s.V, (0, 0, 0, padding))
     if s.how == "softmax":
-        operand = output_operand(V, "high", True, direct=0)
-        return Operand(OutputSpec(s.V.shape[-1], "softmax"), operand.tensors, scale=operand.scale)
+        operand = output_operand(V, precision, bounded=True, direct=0)
+        assert isinstance(operand.spec, OutputSpec)
+        operand.spec = replace(operand.spec, softmax=True)
+        return operand
     return output_operand(V, precision, s.bounded)
 
 
@@ -138,7 +130,9 @@ def _finish(out: Tensor, operand: Operand, s: Sum) -> Tensor:
     return total if operand.scale is None else total * operand.scale
 
 
-def _empty(s: Sum, B: int, n: int, like: Tensor) -> Tensor:
+def _empty(s: Sum, B: int, n: int, like: Tensor) -> list[Tensor]:
+    """What a matrix without entries gives."""
     if s.how == "maximum":
-        return like.new_full((B, n, 1), -torch.inf)
-    return like.new_zeros(B, n, s.V.shape[-1])
+        return [like.new_full((B, n, 1), -torch.inf)]
+    zero = like.new_zeros(B, n, s.V.shape[-1])
+    return [zero, like.new_zeros(B, n)] if s.how == "softmax" else [zero]

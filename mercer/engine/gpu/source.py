@@ -37,8 +37,11 @@ class OutputSpec:
     """``out_i = sum_j F_ij V_j`` of ``c`` columns; or the row maximum; or the softmax of ``F``."""
 
     c: int
-    how: str  # fma, half3, half1, ieee, maximum or softmax
+    how: str  # fma, half3, half1, ieee or maximum
     bounded: bool = False  # whether |F| <= 1
+    softmax: bool = (
+        False  # whether F is an exponent of 2, to be taken relative to its row's largest
+    )
 
     @property
     def width(self) -> int:
@@ -73,6 +76,7 @@ class _Writer:
         self.pointers: list[str] = []
         self.before: list[str] = []  # once a program
         self.first: list[str] = []  # before the first tile
+        self.ahead: list[str] = []  # loads for the next tile
         self.inner: list[str] = []  # once a tile
         self.after: list[str] = []
         for k, leaf in enumerate(spec.leaves):
@@ -83,7 +87,7 @@ class _Writer:
         spec = self.spec
         band = [f"    {line}" for line in self._range()]
         pointers = [*self.pointers, *(f"out{o}" for o in range(len(spec.outputs)))]
-        if any(o.how == "softmax" for o in spec.outputs):
+        if any(o.softmax for o in spec.outputs):
             pointers.append("lse")
         if spec.blocks:
             pointers.append("blocks")
@@ -113,17 +117,26 @@ class _Writer:
             *[f"    {line}" for line in self.first],
             "    for j0 in range(first, last, BN):",
             "        j = j0 + tl.arange(0, BN)",
-            *[f"        {line}" for line in self.inner],
+            *[f"        {line}" for line in self._tile()],
             *[f"    {line}" for line in self.after],
             "",
         ]
         return "\n".join(lines)
 
+    def _tile(self) -> list[str]:
+        """The body of the loop; with blocks, a tile of which none is allowed is skipped."""
+        spec = self.spec
+        allowed = self._allowed() if spec.lower or spec.upper or spec.blocks else []
+        if not spec.blocks:
+            return [*self.ahead, *allowed, *self.inner]
+        test = "if tl.max(tl.max(allowed.to(tl.int32), 1), 0) > 0:"
+        return [*self.ahead, *allowed, test, *(f"    {line}" for line in self.inner)]
+
     def _ahead(self, name: str, base: str) -> None:
         """Load one number a column, a tile before it is needed: nothing waits for memory."""
         self.first.append(f"{name}_next = tl.load({base} + j)")
-        self.inner.append(f"{name} = {name}_next")
-        self.inner.append(f"{name}_next = tl.load({base} + j + BN)")
+        self.ahead.append(f"{name} = {name}_next")
+        self.ahead.append(f"{name}_next = tl.load({base} + j + BN)")
 
     # -- scores ----------------------------------------------------------------------------------
 
@@ -203,10 +216,8 @@ class _Writer:
             self.inner.append(f"z{s} = {value}")
             values[at] = f"z{s}"
         masked = spec.lower or spec.upper or spec.blocks
-        if masked:
-            self._allowed()
         for o, (output, value) in enumerate(zip(spec.outputs, values)):
-            if masked and output.how != "softmax":
+            if masked and not output.softmax:
                 self.inner.append(f"f{o} = tl.where(allowed, {value}, 0.0)")
                 value = f"f{o}"
             self._sum(o, output, value, masked)
@@ -228,9 +239,9 @@ class _Writer:
 
     def _product_sum(self, o: int, output: OutputSpec, value: str, masked: bool) -> None:
         C = output.width
-        soft = output.how == "softmax"
-        half = output.how in ("half3", "half1") or soft
-        parts = ("h", "l") if output.how == "half3" or soft else ("h",)
+        soft = output.softmax
+        half = output.how in ("half3", "half1")
+        parts = ("h", "l") if output.how == "half3" else ("h",)
         self.before.append(f"u{o} = tl.arange(0, {C})")
         self.before.append(f"acc{o} = tl.zeros([BM, {C}], tl.float32)")
         for part in parts:
@@ -260,7 +271,7 @@ class _Writer:
         if soft:
             self.after.append(f"total{o} = tl.where(l{o} == 0.0, 1.0, l{o})")
             self.after.append(f"acc{o} = acc{o} / total{o}[:, None]")
-            self.after.append(f"tl.store(lse + b * n + i, m{o} + tl.log2(total{o}), mask=i < n)")
+            self.after.append(f"tl.store(lse + b * n + i, base{o} + tl.log2(total{o}), mask=i < n)")
         place = f"out{o} + ((split * batches + b) * n + ic[:, None]) * {output.c} + u{o}[None, :]"
         keep = f"(i < n)[:, None] & (u{o} < {output.c})[None, :]"
         self.after.append(f"tl.store({place}, acc{o}, mask={keep})")
@@ -270,7 +281,7 @@ class _Writer:
 
         Where no bound is known, each row of the tile is brought there by its own largest entry.
         """
-        if output.bounded or output.how == "softmax":
+        if output.bounded:
             self.inner += [f"g{o} = {value} * 32768.0", f"down{o} = 2.0**-15"]
             return
         self.inner += [
@@ -282,17 +293,18 @@ class _Writer:
     def _running_maximum(self, o: int, value: str, masked: bool) -> None:
         """Exponents relative to the largest so far; what was summed shrinks when that grows."""
         self.before.append(f"m{o} = tl.full([BM], float('-inf'), tl.float32)")
+        self.before.append(f"base{o} = tl.zeros([BM], tl.float32)")
         self.before.append(f"l{o} = tl.zeros([BM], tl.float32)")
         allowed = "allowed & (j < m)[None, :]" if masked else "(j < m)[None, :]"
         self.inner += [
             f"s{o} = tl.where({allowed}, {value}, float('-inf'))",
-            f"top{o} = tl.maximum(m{o}, tl.max(s{o}, 1))",
-            f"base{o} = tl.where(top{o} == float('-inf'), 0.0, top{o})",
+            f"most{o} = tl.maximum(m{o}, tl.max(s{o}, 1))",
+            f"base{o} = tl.where(most{o} == float('-inf'), 0.0, most{o})",
             f"e{o} = tl.exp2(s{o} - base{o}[:, None])",
             f"shrink{o} = tl.exp2(m{o} - base{o})",
             f"l{o} = l{o} * shrink{o} + tl.sum(e{o}, 1)",
             f"acc{o} = acc{o} * shrink{o}[:, None]",
-            f"m{o} = top{o}",
+            f"m{o} = most{o}",
         ]
 
     def _store(self, o: int, output: OutputSpec, value: str, column: int | None) -> None:
@@ -311,18 +323,17 @@ class _Writer:
             lines.append("last = tl.minimum(last, block * BM + BM + upper)")
         return lines
 
-    def _allowed(self) -> None:
-        spec = self.spec
-        tests = []
+    def _allowed(self) -> list[str]:
+        spec, tests, lines = self.spec, [], []
         if spec.lower:
             tests.append("(j[None, :] - i[:, None] >= lower)")
         if spec.upper:
             tests.append("(j[None, :] - i[:, None] <= upper)")
         if spec.blocks:
-            self.inner.append("jc = tl.minimum(j, m - 1)  # past the end: the last column again")
+            lines.append("jc = tl.minimum(j, m - 1)  # past the end: the last column again")
             where = "blocks + (ic // size)[:, None] * block_columns + (jc // size)[None, :]"
             tests.append(f"(tl.load({where}) != 0)")
-        self.inner.append(f"allowed = {' & '.join(tests)}")
+        return [*lines, f"allowed = {' & '.join(tests)}"]
 
 
 def _term(k: int, kind: str, x: str, y: str) -> list[str]:

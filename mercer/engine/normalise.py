@@ -1,0 +1,117 @@
+"""Rows divided by their sums."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import sympy
+import torch
+from torch import Tensor
+
+from mercer import checks
+from mercer.engine import planner
+from mercer.engine.backend import triton
+from mercer.engine.evaluate import evaluate, pairwise
+from mercer.engine.formula import Formula, score_symbol
+from mercer.engine.mask import Mask
+from mercer.engine.ops import row_maximum_now, row_maximum_op
+from mercer.engine.settings import Settings, settings
+from mercer.engine.softmax import softmax
+from mercer.engine.sums import flatten, masked, reduce_any
+
+
+def normalised(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    V: Tensor,
+    mask: Mask,
+    precision: str,
+    backend: str,
+) -> Tensor:
+    """``sum_j F_ij V_j / sum_j F_ij``.
+
+    ``exp(g)`` is evaluated relative to the largest ``g`` of its row, which changes no quotient:
+    by Triton in one pass with a running maximum, elsewhere in two.
+    """
+    exponent = log_profile(formula.expression)
+    if exponent is None:
+        return composed(formula, X, Y, parameters, V, mask, precision, backend)
+    how = replace(settings(formula, mask, precision, backend), formula=_of(exponent, formula))
+    if not _one_pass(how, X, Y, V):
+        return composed(formula, X, Y, parameters, V, mask, precision, backend)
+    batch, X, Y, parameters, V3 = flatten(X, Y, parameters, V)
+    assert V3 is not None
+
+    def again(*tensors: Tensor) -> Tensor:
+        S, P = len(X), len(parameters)
+        x, y, p = list(tensors[:S]), list(tensors[S : 2 * S]), list(tensors[2 * S : 2 * S + P])
+        return composed(formula, x, y, p, tensors[-1], mask, precision, backend)
+
+    out = softmax(how, mask.blocks, again, X, Y, parameters, V3)
+    return out.reshape(*batch, *out.shape[-2:])
+
+
+def _one_pass(g: Settings, X: list[Tensor], Y: list[Tensor], V: Tensor) -> bool:
+    """Whether Triton takes this softmax."""
+    if g.backend == "auto" and X[0].shape[-2] * V.shape[-2] <= planner.SMALL:
+        return False
+    return all(map(checks.concrete, (*X, *Y, V))) and triton(g.formula, X, g.backend)[0]
+
+
+def _of(exponent: sympy.Expr, formula: Formula) -> Formula:
+    return Formula(exponent, formula.kinds, formula.parameters)
+
+
+def composed(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    V: Tensor,
+    mask: Mask,
+    precision: str,
+    backend: str,
+) -> Tensor:
+    """The same in two passes, the row maximum first: differentiable to any order."""
+    exponent = log_profile(formula.expression)
+    if exponent is not None:
+        largest = _row_maximum(_of(exponent, formula), X, Y, parameters, mask, precision, backend)
+        shift = score_symbol(len(formula.kinds), "dot")
+        formula = Formula(sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters)
+        X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
+    ones = torch.ones_like(V[..., :1])
+    sums = reduce_any(formula, X, Y, parameters, torch.cat([V, ones], -1), mask, precision, backend)
+    total = sums[..., -1:]
+    return sums[..., :-1] / torch.where(total == 0, 1.0, total)
+
+
+def log_profile(expression: sympy.Expr) -> sympy.Expr | None:
+    """``g`` if the expression is ``exp(g)``, up to positive constants; else ``None``."""
+    factors = sympy.Mul.make_args(expression)
+    if not any(f.func is sympy.exp for f in factors):
+        return None
+    if not all(f.func is sympy.exp or (f.is_number and f.is_positive) for f in factors):
+        return None
+    return sympy.Add(*(f.args[0] if f.func is sympy.exp else sympy.log(f) for f in factors))
+
+
+def _row_maximum(
+    formula: Formula,
+    X: list[Tensor],
+    Y: list[Tensor],
+    parameters: list[Tensor],
+    mask: Mask,
+    precision: str,
+    backend: str,
+) -> Tensor:
+    X, Y, parameters = ([t.detach() for t in part] for part in (X, Y, parameters))
+    if X[0].shape[-2] * Y[0].shape[-2] <= planner.SMALL and backend == "auto":
+        K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
+        return masked(K, mask, -torch.inf).amax(-1)
+    batch, X, Y, parameters, _ = flatten(X, Y, parameters, None)
+    largest = row_maximum_now if all(map(checks.concrete, (*X, *Y))) else row_maximum_op
+    how = settings(formula, mask, precision, backend).text
+    out = largest(X, Y, parameters, mask.blocks, how)
+    return out.reshape(*batch, -1)

@@ -1,0 +1,162 @@
+"""The gradient of a reduction as two passes of sums: over the columns of each row for X, over the
+rows of each column for Y, the parameters and V.
+
+``d/dx_i sum_ij F_ij T_ij`` with ``T_ij = U_i . V_j`` is a sum over j of ``dF/ds T`` against the
+other points: profiles of the same scores and one more, so one pass evaluates them together.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import sympy
+import torch
+from torch import Tensor
+
+from mercer.engine.formula import Formula, score_symbol
+from mercer.engine.leaves import centred
+from mercer.engine.mask import Mask
+
+Points = list[Tensor]
+
+
+@dataclass(frozen=True)
+class Sum:
+    """``sum_j F_ij V_j`` for one expression; ``how`` names another way to reduce the row.
+
+    For a softmax the expression is the exponent of 2.
+    """
+
+    expression: sympy.Expr
+    V: Tensor  # [B, m, c]
+    bounded: bool = False  # whether |F| <= 1
+    how: str = "sum"  # sum, maximum or softmax
+
+
+Launch = Callable[[Formula, list[Sum], Points, Points, Points, Mask], Points | None]
+"""Evaluates sums over the same scores, ``[B, n, c]`` each; None if it does not take them."""
+
+
+def gradient_by_sides(
+    launch: Launch,
+    formula: Formula,
+    X: Points,
+    Y: Points,
+    parameters: Points,
+    V: Tensor,
+    U: Tensor,
+    mask: Mask,
+    needs: Sequence[bool],
+) -> list[Tensor] | None:
+    """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty."""
+    S, P = len(X), len(parameters)
+    rows = _Side(formula, X, Y, U, V, mask)
+    columns = _Side(formula.transposed, Y, X, V, U, mask.transposed)
+    for k in range(S):
+        rows.points(k, needs[k])
+        columns.points(k, needs[S + k])
+    for k in range(P):
+        columns.parameter(k, needs[2 * S + k])
+    columns.values(needs[-1])
+    left, right = rows.run(launch, parameters), columns.run(launch, parameters)
+    if left is None or right is None:
+        return None
+    dx, (dy, dp, dv) = left[0], right
+    return [*dx, *dy, *dp, V.new_empty(0) if dv is None else dv]
+
+
+class _Side:
+    """The sums of one pass: over j for each row i, with ``T_ij = U_i . V_j`` as one more score."""
+
+    def __init__(
+        self, formula: Formula, X: Points, Y: Points, U: Tensor, V: Tensor, mask: Mask
+    ) -> None:
+        self.formula, self.U, self.V, self.mask = formula, U, V, mask
+        # Differences of sums, 2 (x sum_j W - sum_j W y), lose least around the origin.
+        self.X, self.Y = centred(formula.kinds, X, Y)
+        self.sums: list[Sum] = []
+        self.kinds = [*formula.kinds, "dot"]
+        self.more: list[tuple[Tensor, Tensor]] = []  # points of further scores
+        self.finish: list[tuple[str, int, slice]] = []  # what becomes of the sums
+        self.T = score_symbol(len(X), "dot")
+
+    def points(self, k: int, needed: bool) -> None:
+        """The gradient in the points of score k on this side."""
+        F, kind, x, y = self.formula, self.formula.kinds[k], self.X[k], self.Y[k]
+        if not needed or kind == "sign":
+            self.finish.append(("zero" if needed else "empty", k, slice(0)))
+            return
+        W = F.derivative(F.symbols[k]).expression * self.T
+        start = len(self.sums)
+        if kind == "l1_distance":
+            for e in range(x.shape[-1]):
+                sign = score_symbol(len(self.kinds), "sign")
+                self.kinds.append("sign")
+                self.more.append((x[..., e : e + 1], y[..., e : e + 1]))
+                self.sums.append(Sum(W * sign, torch.ones_like(y[..., :1])))
+        elif kind == "dot":
+            self.sums.append(Sum(W, y))
+        else:
+            self.sums += [Sum(W, y), Sum(W, torch.ones_like(y[..., :1]))]
+        self.finish.append((kind, k, slice(start, len(self.sums))))
+
+    def parameter(self, k: int, needed: bool) -> None:
+        """The gradient in parameter k."""
+        start = len(self.sums)
+        if needed:
+            W = self.formula.derivative(self.formula.parameter_symbols[k]).expression * self.T
+            self.sums.append(Sum(W, torch.ones_like(self.V[..., :1])))
+        self.finish.append(("parameter" if needed else "empty", k, slice(start, len(self.sums))))
+
+    def values(self, needed: bool) -> None:
+        """The gradient in the right-hand side."""
+        if needed:
+            start = len(self.sums)
+            F = self.formula.expression
+            self.sums.append(Sum(F, self.V, is_bounded(F)))
+            self.finish.append(("values", 0, slice(start, start + 1)))
+
+    def run(
+        self, launch: Launch, parameters: Points
+    ) -> tuple[Points, Points, Tensor | None] | None:
+        """The gradients in points, parameters and values."""
+        formula = Formula(sympy.Integer(0), tuple(self.kinds), len(parameters))
+        X = [*self.X, self.U, *(x for x, _ in self.more)]
+        Y = [*self.Y, self.V, *(y for _, y in self.more)]
+        results = launch(formula, self.sums, X, Y, parameters, self.mask) if self.sums else []
+        if results is None:
+            return None
+        points: Points = []
+        scalars: Points = []
+        values: Tensor | None = None
+        for what, k, where in self.finish:
+            found = results[where]
+            if what == "values":
+                values = found[0]
+            elif what == "parameter":
+                scalars.append(found[0].double().sum((-2, -1)).to(parameters[k]))
+            elif what in ("empty", "zero"):
+                target = points if len(points) < len(self.X) else scalars
+                empty = self.X[0].new_empty(0)
+                target.append(empty if what == "empty" else torch.zeros_like(self.X[k]))
+            else:
+                points.append(_point_gradient(what, self.X[k], found))
+        return points, scalars, values
+
+
+def _point_gradient(kind: str, x: Tensor, found: Points) -> Tensor:
+    if kind == "squared_distance":
+        return 2 * (x * found[1] - found[0])
+    return found[0] if kind == "dot" else torch.cat(found, -1)
+
+
+@functools.cache
+def is_bounded(expression: sympy.Expr) -> bool:
+    """Whether the expression is seen to lie in [-1, 1], as products of ``exp(-...)`` do."""
+    return all(
+        (f.func is sympy.exp and bool(f.args[0].is_nonpositive))
+        or (f.is_number and abs(float(f)) <= 1)
+        for f in sympy.Mul.make_args(expression)
+    )
