@@ -32,6 +32,7 @@ from torch import Tensor
 from mercer.kernels import RBF
 from mercer.learn import KernelRegressor, machine
 from mercer.learn.solvers import nystrom, row_blocks
+from mercer.linalg import randomly_pivoted_cholesky
 
 D, LENGTH, NOISE, WAVES = 10, 2.0, 0.3, 4096
 TESTED = 50_000
@@ -41,10 +42,14 @@ STAGES = (
     (machine, "place"),
     (nystrom._Nystrom, "__init__"),
     (nystrom, "gram"),
-    (nystrom._Nystrom, "_factor"),
     (nystrom._Nystrom, "_solve_core"),
     (row_blocks.RowBlocks, "targets"),
     (row_blocks.RowBlocks, "normal"),
+    (randomly_pivoted_cholesky, "partial_cholesky"),
+    (randomly_pivoted_cholesky.RandomlyPivotedCholesky, "apply"),
+    (torch.linalg, "cholesky"),
+    (torch.linalg, "solve_triangular"),
+    (torch.linalg, "svd"),
 )
 
 
@@ -77,7 +82,8 @@ def stages(device: str) -> Iterator[dict[str, list[float]]]:
 
     try:
         for owner, name, run in before:
-            setattr(owner, name, timed(name, run))
+            where = owner.__name__.rpartition(".")[2]
+            setattr(owner, name, timed(f"{where}.{name}", run))
         yield spent
     finally:
         for owner, name, run in before:
@@ -103,7 +109,7 @@ def measure(
     rmse = float((predicted.cpu() - truth).double().square().mean().sqrt())
     row |= {"rmse": rmse, "noise": NOISE, "steps": model.n_iter_}
     for stage, times in spent.items():
-        print(f"    {stage:16s} {len(times):4d} calls {sum(times):9.3f} s", flush=True)
+        print(f"    {stage:48s} {len(times):4d} calls {sum(times):9.3f} s", flush=True)
     print("    " + model.explain_.replace("\n", "\n    "), flush=True)
     row["stages"] = {stage: sum(times) for stage, times in spent.items()}
     return model, row

@@ -150,7 +150,7 @@ def shard(K: Operator, mesh: Mesh | None = None) -> Sharded:
 
     Nothing of ``K`` need have been computed: each rank keeps the points of its rows. Gradients in
     the tensors inside ``K`` are those of one process, on every rank. Blocks that ranks made from
-    rows of their own are put together by :class:`Sharded` itself.
+    rows of their own are put together by :class:`~mercer.operators.Sharded` itself.
 
     Parameters
     ----------

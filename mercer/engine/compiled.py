@@ -34,8 +34,6 @@ def compiled_tile(
     With ``summands``, one ``V [B, m, c]`` for each output, the outputs are not written but summed
     against them: ``out_i += sum_j F_ij V_j``.
     """
-    if unknown(program, WORDS) or not fillers:
-        return None
     points = [f.coordinates() for f in fillers]
     leaves = tuple(None if p is None else (p.kind, p.signs) for p in points)
     columns = tuple(V.shape[-1] for V in summands) or (0,) * len(program.outputs)
@@ -61,6 +59,8 @@ def use_compiled(backend: str, program: Program, like: Tensor, entries: int) -> 
     reason = None
     if like.device.type != "cpu" or like.dtype != torch.float32:
         reason = f"it takes float32 on the CPU, got {like.dtype} on {like.device}"
+    elif program.inputs == 0:
+        reason = "the profile has no score"
     elif missing:
         reason = f"it cannot evaluate {', '.join(missing)}"
     elif compiler() is None:

@@ -30,7 +30,7 @@ class Formula:
     Parameters
     ----------
     expression : sympy.Expr
-        In the symbols of :func:`score_symbol` and :func:`parameter_symbol`.
+        In the symbols ``s0, s1, ...`` of the scores and ``p0, p1, ...`` of the parameters.
     kinds : tuple of str
         The kind of each score: ``squared_distance``, ``l1_distance``, ``dot``, or ``sign`` (of the
         difference of one coordinate; it appears in derivatives of the L1 distance).

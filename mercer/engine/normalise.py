@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import functools
 
 import sympy
 import torch
@@ -12,7 +12,7 @@ from mercer import checks
 from mercer.engine import planner
 from mercer.engine.backend import triton
 from mercer.engine.evaluate import evaluate, pairwise
-from mercer.engine.formula import Formula, score_symbol
+from mercer.engine.formula import Formula, parse, score_symbol
 from mercer.engine.mask import Mask
 from mercer.engine.ops import row_maximum_now, row_maximum_op
 from mercer.engine.settings import Settings, settings
@@ -35,10 +35,10 @@ def normalised(
     ``exp(g)`` is evaluated relative to the largest ``g`` of its row, which changes no quotient:
     by Triton in one pass with a running maximum, elsewhere in two.
     """
-    exponent = log_profile(formula.expression)
-    if exponent is None:
+    g = exponent_of(formula.text)
+    if g is None:
         return composed(formula, X, Y, parameters, V, mask, precision, backend)
-    how = replace(settings(formula, mask, precision, backend), formula=_of(exponent, formula))
+    how = settings(g, mask, precision, backend)
     if not _one_pass(how, X, Y, V):
         return composed(formula, X, Y, parameters, V, mask, precision, backend)
     batch, X, Y, parameters, V3 = flatten(X, Y, parameters, V)
@@ -55,13 +55,10 @@ def normalised(
 
 def _one_pass(g: Settings, X: list[Tensor], Y: list[Tensor], V: Tensor) -> bool:
     """Whether Triton takes this softmax."""
-    if g.backend == "auto" and X[0].shape[-2] * V.shape[-2] <= planner.SMALL:
+    small = g.backend == "auto" and X[0].shape[-2] * V.shape[-2] <= planner.SMALL
+    if small or V.shape[-1] == 0:
         return False
     return all(map(checks.concrete, (*X, *Y, V))) and triton(g.formula, X, g.backend)[0]
-
-
-def _of(exponent: sympy.Expr, formula: Formula) -> Formula:
-    return Formula(exponent, formula.kinds, formula.parameters)
 
 
 def composed(
@@ -75,16 +72,45 @@ def composed(
     backend: str,
 ) -> Tensor:
     """The same in two passes, the row maximum first: differentiable to any order."""
-    exponent = log_profile(formula.expression)
-    if exponent is not None:
-        largest = _row_maximum(_of(exponent, formula), X, Y, parameters, mask, precision, backend)
-        shift = score_symbol(len(formula.kinds), "dot")
-        formula = Formula(sympy.exp(exponent - shift), (*formula.kinds, "dot"), formula.parameters)
+    g = exponent_of(formula.text)
+    if g is not None:
+        largest = _row_maximum(g, X, Y, parameters, mask, precision, backend)
+        formula = shifted(g.text)
         X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
     ones = torch.ones_like(V[..., :1])
     sums = reduce_any(formula, X, Y, parameters, torch.cat([V, ones], -1), mask, precision, backend)
     total = sums[..., -1:]
     return sums[..., :-1] / torch.where(total == 0, 1.0, total)
+
+
+# Formulas are made from texts, once each: the compiler takes such a result as a constant, where it
+# could not follow SymPy.
+
+
+@torch.compiler.assume_constant_result
+def exponent_of(text: str) -> Formula | None:
+    """The formula of ``g`` where ``text`` is that of ``exp(g)``; else ``None``."""
+    return _exponent_of(text)
+
+
+@torch.compiler.assume_constant_result
+def shifted(text: str) -> Formula:
+    """``exp(g - s)`` where ``text`` is that of ``g`` and s is one more score, a dot product."""
+    return _shifted(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _exponent_of(text: str) -> Formula | None:
+    formula = parse(text)
+    exponent = log_profile(formula.expression)
+    return None if exponent is None else Formula(exponent, formula.kinds, formula.parameters)
+
+
+@functools.lru_cache(maxsize=4096)
+def _shifted(text: str) -> Formula:
+    g = parse(text)
+    shift = score_symbol(len(g.kinds), "dot")
+    return Formula(sympy.exp(g.expression - shift), (*g.kinds, "dot"), g.parameters)
 
 
 def log_profile(expression: sympy.Expr) -> sympy.Expr | None:

@@ -54,9 +54,10 @@ def reduce(
         With ``"rows"`` every row is divided by its sum. A profile ``exp(g)`` is then evaluated
         relative to the largest ``g`` of its row (softmax), so that nothing overflows.
     precision : {"highest", "high", "medium"}
-        ``highest`` computes a score in float64 where a float32 product would lose digits;
-        ``high`` always takes the product in the dtype of the points; ``medium`` is, on this
-        backend, computed as ``high``.
+        Of scores that are matrix products. ``highest`` gives every squared distance to the
+        rounding of its own size: by differences, or in float64, where a product would lose
+        digits. ``high`` takes a product as precise as the dtype of the points; ``medium`` one
+        with eleven bits on Triton, and the same as ``high`` on the other backends.
     backend : {"auto", "torch", "compiled", "triton"}
         Who evaluates the tiles; :func:`mercer.explain` says what ``auto`` comes to. One that is
         named is used or refused.

@@ -68,7 +68,11 @@ def gradient_by_sides(
 
 
 class _Side:
-    """The sums of one pass: over j for each row i, with ``T_ij = U_i . V_j`` as one more score."""
+    """The sums of one pass over j for each row i.
+
+    ``T_ij = U_i . V_j`` is one more score; of a single column it is a factor of the row times one
+    of the column, and no score is needed.
+    """
 
     def __init__(
         self, formula: Formula, X: Points, Y: Points, U: Tensor, V: Tensor, mask: Mask
@@ -77,10 +81,12 @@ class _Side:
         # Differences of sums, 2 (x sum_j W - sum_j W y), lose least around the origin.
         self.X, self.Y = centred(formula.kinds, X, Y)
         self.sums: list[Sum] = []
-        self.kinds = [*formula.kinds, "dot"]
+        self.kinds = list(formula.kinds)
         self.more: list[tuple[Tensor, Tensor]] = []  # points of further scores
+        self.single = V.shape[-1] == 1
+        if not self.single:
+            self.T = self._score("dot", U, V)
         self.finish: list[tuple[str, int, slice]] = []  # what becomes of the sums
-        self.T = score_symbol(len(X), "dot")
 
     def points(self, k: int, needed: bool) -> None:
         """The gradient in the points of score k on this side."""
@@ -88,26 +94,23 @@ class _Side:
         if not needed or kind == "sign":
             self.finish.append(("zero" if needed else "empty", k, slice(0)))
             return
-        W = F.derivative(F.symbols[k]).expression * self.T
+        slope = F.derivative(F.symbols[k]).expression
         start = len(self.sums)
         if kind == "l1_distance":
             for e in range(x.shape[-1]):
-                sign = score_symbol(len(self.kinds), "sign")
-                self.kinds.append("sign")
-                self.more.append((x[..., e : e + 1], y[..., e : e + 1]))
-                self.sums.append(Sum(W * sign, torch.ones_like(y[..., :1])))
-        elif kind == "dot":
-            self.sums.append(Sum(W, y))
+                sign = self._score("sign", x[..., e : e + 1], y[..., e : e + 1])
+                self._add(slope * sign, None)
         else:
-            self.sums += [Sum(W, y), Sum(W, torch.ones_like(y[..., :1]))]
+            self._add(slope, y)
+            if kind == "squared_distance":
+                self._add(slope, None)
         self.finish.append((kind, k, slice(start, len(self.sums))))
 
     def parameter(self, k: int, needed: bool) -> None:
         """The gradient in parameter k."""
         start = len(self.sums)
         if needed:
-            W = self.formula.derivative(self.formula.parameter_symbols[k]).expression * self.T
-            self.sums.append(Sum(W, torch.ones_like(self.V[..., :1])))
+            self._add(self.formula.derivative(self.formula.parameter_symbols[k]).expression, None)
         self.finish.append(("parameter" if needed else "empty", k, slice(start, len(self.sums))))
 
     def values(self, needed: bool) -> None:
@@ -118,13 +121,28 @@ class _Side:
             self.sums.append(Sum(F, self.V, is_bounded(F)))
             self.finish.append(("values", 0, slice(start, start + 1)))
 
+    def _score(self, kind: str, x: Tensor, y: Tensor) -> sympy.Symbol:
+        """One more score."""
+        self.kinds.append(kind)
+        self.more.append((x, y))
+        return score_symbol(len(self.kinds) - 1, kind)
+
+    def _add(self, expression: sympy.Expr, columns: Tensor | None) -> None:
+        """``sum_j e_ij T_ij columns_j``; without columns, ``sum_j e_ij T_ij``."""
+        if self.single:
+            V = self.V if columns is None else self.V * columns
+            self.sums.append(Sum(expression, V, is_bounded(expression)))
+        else:
+            ones = torch.ones_like(self.V[..., :1])
+            self.sums.append(Sum(expression * self.T, ones if columns is None else columns))
+
     def run(
         self, launch: Launch, parameters: Points
     ) -> tuple[Points, Points, Tensor | None] | None:
         """The gradients in points, parameters and values."""
         formula = Formula(sympy.Integer(0), tuple(self.kinds), len(parameters))
-        X = [*self.X, self.U, *(x for x, _ in self.more)]
-        Y = [*self.Y, self.V, *(y for _, y in self.more)]
+        X = [*self.X, *(x for x, _ in self.more)]
+        Y = [*self.Y, *(y for _, y in self.more)]
         results = launch(formula, self.sums, X, Y, parameters, self.mask) if self.sums else []
         if results is None:
             return None
@@ -135,7 +153,10 @@ class _Side:
             found = results[where]
             if what == "values":
                 values = found[0]
-            elif what == "parameter":
+                continue
+            if self.single:
+                found = [self.U * f for f in found]
+            if what == "parameter":
                 scalars.append(found[0].double().sum((-2, -1)).to(parameters[k]))
             elif what in ("empty", "zero"):
                 target = points if len(points) < len(self.X) else scalars

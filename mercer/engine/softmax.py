@@ -86,4 +86,4 @@ def _gradient(
     )  # fmt: skip
     dx, dy, rest = grads[:S], grads[S + 1 : 2 * S + 1], grads[2 * S + 2 :]
     dv = rest.pop()
-    return [*dx, *dy, *rest, dv[..., :-1] if dv.numel() else dv]
+    return [*dx, *dy, *rest, dv[..., :-1] if needs[-1] else dv]

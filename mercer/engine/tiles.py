@@ -84,6 +84,8 @@ class Evaluator:
             self.compiled = compiled_tile(
                 self.program, self.fillers, self.singular, self.parameters, self.B, summands
             )
+        if backend == "compiled" and self.compiled is None:
+            raise ValueError('backend="compiled" cannot be used: the compiler refused the tile')
         if self.compiled is None:
             buffers = max(self.program.buffers, 1) + 1
         else:

@@ -33,7 +33,7 @@ class Kernel(nn.Module):
     score : str
         ``squared_distance``, ``l1_distance`` or ``dot``.
     profile : sympy.Expr
-        ``k`` in the symbols of :mod:`mercer.kernels.profile`.
+        ``k`` in the symbols of ``mercer/kernels/profile.py``.
     stationary : bool
         Whether ``k(x, y)`` is a function of ``x - y``.
     smoothness : float

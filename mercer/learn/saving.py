@@ -64,7 +64,7 @@ def save(estimator: Any, directory: str | Path) -> None:
 
 
 def load(directory: str | Path) -> Any:
-    """Read an estimator that :func:`save` wrote; it predicts what the saved one did, bit by bit.
+    """Read an estimator that ``save`` wrote; it predicts what the saved one did, bit by bit.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def load(directory: str | Path) -> Any:
     FileNotFoundError
         If there is no such directory or it holds no estimator.
     ValueError
-        If a file is not what :func:`save` wrote.
+        If a file is not what ``save`` wrote.
 
     Examples
     --------

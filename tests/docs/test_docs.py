@@ -21,7 +21,8 @@ def test_examples_of_the_guide(page):
 
 
 @pytest.mark.parametrize(
-    "package", ["engine", "kernels", "learn", "linalg", "operators", "papers", "testing"]
+    "package",
+    ["distributed", "engine", "kernels", "learn", "linalg", "operators", "papers", "testing"],
 )
 def test_every_package_has_a_page(package):
     page = (DOCS / "api" / f"{package}.rst").read_text()

@@ -1,14 +1,19 @@
-"""Blocks of a kernel matrix that are never formed."""
+"""Blocks of a kernel matrix that are never formed, and memory that is given back."""
+
+import gc
+import weakref
 
 import numpy as np
 import pytest
 import torch
 
 from mercer.kernels import RBF, White
+from mercer.learn import KernelRegressor
 from mercer.learn.problem import Problem
 from mercer.learn.solvers import row_blocks as blocks
 from mercer.learn.solvers import solve_nystrom
 from mercer.learn.solvers.row_blocks import RowBlocks
+from mercer.linalg.eigenpro import EigenPro
 from mercer.operators import KernelOperator
 
 SOME, NONE = 300 * 60 * 8.0, 1.0  # bytes: two of the small blocks, or no block
@@ -80,6 +85,28 @@ def test_without_a_fused_pass_blocks_are_formed():
     assert not blocks._is_fused(p, x)
     white = Problem(x, x, x[:, 0], White(), (1.0,))
     assert not blocks._is_fused(white, x)
+
+
+@pytest.mark.parametrize(("method", "holder"), [("nystrom", RowBlocks), ("eigenpro", EigenPro)])
+def test_what_a_fit_held_is_freed_at_its_end(monkeypatch, method, holder):
+    held = []
+    init = holder.__init__
+
+    def watched(self, *args, **kwargs):
+        init(self, *args, **kwargs)
+        held.append(weakref.ref(self))
+
+    monkeypatch.setattr(holder, "__init__", watched)
+    X = torch.randn(300, 3, generator=torch.Generator().manual_seed(0))
+    model = KernelRegressor(RBF(1.5), method=method, centers=40, regularisation=0.1, epochs=2)
+    gc.collect()
+    gc.disable()  # so that a cycle would be seen
+    try:
+        model.fit(X, X[:, 0].sin())
+        assert held
+        assert all(kept() is None for kept in held)
+    finally:
+        gc.enable()
 
 
 @pytest.mark.gpu

@@ -71,8 +71,19 @@ def _coordinates(leaf: Leaf, kinds: Sequence[str], X: list[Tensor], Y: list[Tens
             letters += {"dot": ".", "l1_distance": "|", "sign": "s"}[kinds[k]] * X[k].shape[-1]
             x.append(X[k] * c if kinds[k] == "dot" else X[k])
             y.append(Y[k])
+    if not letters:  # points without coordinates: a score of zero
+        letters = "."
+        x, y = ([part[0].new_zeros(*part[0].shape[:-1], 1)] for part in (x, y))
     points = [torch.cat(part, -1).mT.contiguous() for part in (x, y)]
     return Operand(LeafSpec(coordinates=letters), points)
+
+
+def _rounding(leaf: Leaf, x_norm: Tensor, y_norm: Tensor) -> float:
+    """Values of an expanded distance that cannot be told from zero; asked for where it matters."""
+    if not leaf.clamp:
+        return 0.0
+    spread = torch.maximum(x_norm.abs().amax(), y_norm.abs().amax())
+    return 32 * torch.finfo(torch.float32).eps * float(spread)
 
 
 def _product(
@@ -89,10 +100,9 @@ def _product(
     tensors = [*xs, *ys, (x_scale * y_scale).reshape(1)]
     if x_norm is None or y_norm is None:
         return Operand(LeafSpec(K=K, terms=terms), tensors)
-    spread = torch.maximum(x_norm.abs().amax(), y_norm.abs().amax())
-    rounding = 32 * torch.finfo(torch.float32).eps * float(spread) if leaf.clamp else 0.0
     tensors += [x_norm.contiguous(), y_norm.contiguous()]
-    return Operand(LeafSpec("", K, terms, True, leaf.clamp), tensors, rounding)
+    spec = LeafSpec("", K, terms, True, leaf.clamp)
+    return Operand(spec, tensors, _rounding(leaf, x_norm, y_norm))
 
 
 def split(A: Tensor, width: int, terms: int, columns: bool = False) -> tuple[list[Tensor], Tensor]:

@@ -61,19 +61,22 @@ def solve_eigenpro(
     if state is not None:
         watch.load(state)
     even = bool((weights == weights[0]).all())
-    while model.state.epoch < epochs and not watch.done(model):
-        # A resumed epoch draws its order again and skips what was done.
-        model.generator.set_state(model.state.order)
-        order = shuffled_batches(
-            kept,
-            kept,
-            model.batch_size,
-            generator=model.generator,
-            weights=None if even else weights,
-        )
-        batches = table.blocks(rows for rows, _, _ in order)
-        model.epoch(((batch.X, batch.Y) for batch in batches), on_step=watch.on_step)
-        watch.on_epoch(model)
+    try:
+        while model.state.epoch < epochs and not watch.done(model):
+            # A resumed epoch draws its order again and skips what was done.
+            model.generator.set_state(model.state.order)
+            order = shuffled_batches(
+                kept,
+                kept,
+                model.batch_size,
+                generator=model.generator,
+                weights=None if even else weights,
+            )
+            batches = table.blocks(rows for rows, _, _ in order)
+            model.epoch(((batch.X, batch.Y) for batch in batches), on_step=watch.on_step)
+            watch.on_epoch(model)
+    finally:
+        watch.report = None  # its caller keeps the last state: no cycle that holds a GPU's memory
     coefficients = model.coefficients if watch.best is None else watch.best
     held = None
     if len(validation):

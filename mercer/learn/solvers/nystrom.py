@@ -53,7 +53,13 @@ def solve_nystrom(
     """
     if problem.centers is None:
         raise ValueError("method='nystrom' needs centers")
-    return _Nystrom(problem, on_step).run(state or {})
+    solver = _Nystrom(problem, on_step)
+    try:
+        return solver.run(state or {})
+    finally:
+        # The caller keeps the last state, and so this solver: as a cycle its blocks and factors
+        # would fill a GPU until the next garbage collection.
+        solver.on_step = None
 
 
 class _Nystrom:

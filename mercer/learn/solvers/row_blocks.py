@@ -15,6 +15,7 @@ from mercer.operators import KernelOperator
 
 ROWS = 2048
 GPU_ENTRIES = 2**26  # of a block on a GPU, which a smaller one would not keep busy
+FUSED_DIMENSION = 32  # up to which a GPU evaluates entries as fast as it reads them
 FUSED_ROWS, FUSED_BYTES = 2**18, 2**26  # of the points of a block that a GPU never forms
 STRIP_BYTES = 4 * 2**20  # of a block on a CPU that stay in its cache from one product to the next
 FEW = 4  # columns up to which products with vectors are faster on a CPU than one with a matrix
@@ -114,6 +115,8 @@ class RowBlocks:
     def _arranged(self, groups: list[Tensor]) -> tuple[list[list[Tensor]], set[tuple[int, int]]]:
         """The blocks of each group, and which to keep: the first, as far as there is room."""
         room = int(self.problem.memory_budget // self.width)
+        if self.fused and self.centers.shape[1] <= FUSED_DIMENSION:
+            room = 0  # evaluating an entry is no slower than reading it
         step = block_rows(self.centers)
         anew = _fused_rows(self.centers) if self.fused else step
         every, keep = [], set()
