@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-
 import pytest
 import torch
 
-from mercer.engine import Mask, definition, make, reduce
+from mercer.engine import Mask, definition, make, planner, reduce
 from tests.engine.cases import CASES, inputs
-
-reduction = importlib.import_module("mercer.engine.reduction")
 
 
 @pytest.fixture(params=["whole", "tiles"])

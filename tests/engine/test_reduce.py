@@ -84,7 +84,18 @@ def test_strides_do_not_matter(path):
     np.testing.assert_allclose(out.numpy(), expected, rtol=1e-11)
 
 
-@pytest.mark.parametrize("band", [Mask(upper=0), Mask(lower=2), Mask(-3, 4), Mask(-1, None)])
+CHEQUERED = torch.tensor([[False] * 5, [True, False, True, True, False]] * 2)
+MASKS = [
+    Mask(upper=0),
+    Mask(lower=2),
+    Mask(-3, 4),
+    Mask(-1, None),
+    Mask(blocks=CHEQUERED, size=8),
+    Mask(-9, 6, CHEQUERED, 8),
+]
+
+
+@pytest.mark.parametrize("band", MASKS)
 @pytest.mark.parametrize("normalise", [False, True])
 def test_masks(band, normalise, path):
     X, Y, _, V = inputs(["dot"], 0, 30, 33, 3, 2)
@@ -93,6 +104,8 @@ def test_masks(band, normalise, path):
     K = np.exp(X[0].numpy() @ Y[0].numpy().T)
     K[(j - i < (band.lower if band.lower is not None else -99))] = 0
     K[(j - i > (band.upper if band.upper is not None else 99))] = 0
+    if band.blocks is not None:
+        K *= np.kron(band.blocks.numpy(), np.ones((8, 8)))[:30, :33]
     if normalise:
         K = np.divide(K, K.sum(1, keepdims=True), where=K.sum(1, keepdims=True) > 0, out=0 * K)
     np.testing.assert_allclose(out.numpy(), K @ V.numpy(), rtol=1e-10, atol=1e-12)

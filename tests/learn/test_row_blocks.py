@@ -34,7 +34,17 @@ def fused(monkeypatch):
     """Blocks of 128 rows where they are kept, of 250 where they are not, never formed."""
     monkeypatch.setattr(blocks, "ROWS", 128)
     monkeypatch.setattr(blocks, "FUSED_ROWS", 250)
+    monkeypatch.setattr(blocks, "FUSED_DIMENSION", 0)
     monkeypatch.setattr(blocks, "_is_fused", lambda problem, centers: True)
+
+
+def test_entries_of_few_coordinates_are_not_kept(fused, monkeypatch):
+    monkeypatch.setattr(blocks, "FUSED_DIMENSION", 3)
+    p = problem(memory_budget=1e9)
+    K = RowBlocks(p, p.centers, [torch.arange(700)])
+    assert len(K.parts[0]) == 3
+    assert all(isinstance(block.K, KernelOperator) for block in K.blocks(0))
+    assert "made anew" in K.explain
 
 
 @pytest.mark.parametrize("streamed", [False, True])
@@ -111,10 +121,12 @@ def test_what_a_fit_held_is_freed_at_its_end(monkeypatch, method, holder):
 
 @pytest.mark.gpu
 def test_gpu_never_forms_what_it_does_not_keep(monkeypatch):
-    p = problem(torch.float32, "cuda", precision="high")
+    how = {"precision": "high", "tolerance": 1e-6}
+    p = problem(torch.float32, "cuda", **how)
     assert blocks._is_fused(p, p.centers)
     assert not blocks._is_fused(problem(torch.float64, "cuda"), p.centers.double())
-    kept = solve_nystrom(problem(torch.float32, "cuda", memory_budget=1e9, precision="high"))
     anew = solve_nystrom(p)
+    monkeypatch.setattr(blocks, "FUSED_DIMENSION", 0)
+    kept = solve_nystrom(problem(torch.float32, "cuda", memory_budget=1e9, **how))
     B = RBF(1.5)(p.X, p.centers).dense()
     torch.testing.assert_close(B @ anew.coefficients, B @ kept.coefficients, rtol=0, atol=2e-3)

@@ -49,8 +49,10 @@ def _measured(spec: Spec) -> list[Shape]:
     terms = max((leaf.terms for leaf in products), default=0)
     if not products and not sums:
         return [Shape(64, 64, 8, 2)] if direct == 1 else [Shape(32, 64, 4, 2), Shape(32, 32, 4, 2)]
+    if sums and direct and not products:
+        return [Shape(128, 32, 8, 3)]
     if sums and direct:
-        return [Shape(128, 64, 8, 3)]
+        return [Shape(64, 64, 4, 3)] if longest <= 32 else [Shape(128, 64, 8, 3)]
     if not products or longest <= 32:
         return [Shape(64, 128, 4, 3)]
     if longest > WHOLE and terms == 3:
@@ -67,8 +69,8 @@ def _fits(spec: Spec, s: Shape) -> bool:
 def _registers(spec: Spec, s: Shape) -> float:
     """Of a thread: the sums of rows, and tiles of scores, values and direct sums."""
     width = sum(o.width for o in spec.outputs if o.how not in ("fma", "maximum"))
-    tiles = 1 + sum(o.c for o in spec.outputs if o.how in ("fma", "maximum"))
-    tiles += sum(not leaf.coordinates for leaf in spec.leaves)
+    tiles = sum(o.c for o in spec.outputs if o.how in ("fma", "maximum"))
+    tiles += max(sum(not leaf.coordinates for leaf in spec.leaves), 1)
     return (tiles * s.BM * s.BN + s.BM * width) / (32 * s.warps) + 40
 
 

@@ -48,6 +48,8 @@ def launch(
     tile = shape(spec, n, m)
     row_blocks = -(-n // tile.BM)
     splits, per = _splits(B * row_blocks, -(-m // tile.BN), sums)
+    if mask.blocks is not None:
+        splits = 1  # each block of rows has a list of its tiles
     made = [X[0].new_empty(splits, B, n, o.c) for o in specs]
     tensors += made
     lse = [X[0].new_empty(B, n)] if any(s.how == "softmax" for s in sums) else []
@@ -55,6 +57,7 @@ def launch(
     block_columns = 0
     if mask.blocks is not None:
         tensors.append(mask.blocks.to(torch.int8).contiguous())
+        tensors += active_tiles(mask, n, m, tile.BM, tile.BN)
         block_columns = mask.blocks.shape[-1]
     kernel = build(spec)
     kernel[(B * row_blocks, splits)](
@@ -64,6 +67,31 @@ def launch(
     )  # fmt: skip
     results = [_finish(t, o, s) for t, o, s in zip(made, outputs, sums)]
     return [*results, *lse]
+
+
+def active_tiles(mask: Mask, n: int, m: int, BM: int, BN: int) -> list[Tensor]:
+    """For each block of rows the tiles of columns of which some pair is allowed, as in CSR.
+
+    Returns
+    -------
+    list of two Tensors of int32, shapes (row_blocks + 1,) and (tiles,)
+    """
+    assert mask.blocks is not None
+    device, size = mask.blocks.device, mask.size
+    top = torch.arange(0, n, BM, device=device)
+    left = torch.arange(0, m, BN, device=device)
+    bottom, right = (top + BM - 1).clamp(max=n - 1), (left + BN - 1).clamp(max=m - 1)
+    # Sums over rectangles of blocks, from sums over those that begin in the corner.
+    total = torch.nn.functional.pad(mask.blocks.long().cumsum(0).cumsum(1), (1, 0, 1, 0))
+    r0, r1 = top[:, None] // size, bottom[:, None] // size + 1
+    c0, c1 = left // size, right // size + 1
+    active = total[r1, c1] - total[r0, c1] - total[r1, c0] + total[r0, c0] > 0
+    if mask.lower is not None:
+        active &= right - top[:, None] >= mask.lower
+    if mask.upper is not None:
+        active &= left - bottom[:, None] <= mask.upper
+    starts = torch.nn.functional.pad(active.sum(1).cumsum(0), (1, 0))
+    return [starts.int(), active.nonzero()[:, 1].int().contiguous()]
 
 
 def prepare(

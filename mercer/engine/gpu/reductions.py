@@ -37,6 +37,8 @@ def reduce(
     X: Points, Y: Points, parameters: Points, V: Tensor, blocks: Tensor | None, how: Settings
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``, ``[B, n, c]``."""
+    if V.shape[-1] == 0:
+        return V.new_zeros(V.shape[0], X[0].shape[-2], 0)
     F = how.formula
     bounded = is_bounded(F.expression)
     parts = [
@@ -64,6 +66,8 @@ def softmax(
     M. Milakov and N. Gimelshein, "Online normalizer calculation for softmax".
     https://arxiv.org/abs/1805.02867
     """
+    if V.shape[-1] == 0:
+        return V.new_zeros(V.shape[0], X[0].shape[-2], 0), V.new_zeros(X[0].shape[:-1])
     exponent = how.formula.expression / sympy.log(2)
     parts = []
     for part in V.split(COLUMNS, -1):
@@ -94,6 +98,10 @@ def gradient(
     needs: Sequence[bool],
 ) -> list[Tensor]:
     """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty."""
+
+    if V.shape[-1] == 0:
+        every = [*X, *Y, *parameters, V]
+        return [torch.zeros_like(t) if need else t.new_empty(0) for t, need in zip(every, needs)]
 
     def run(
         F: Formula, sums: list[Sum], X: Points, Y: Points, parameters: Points, mask: Mask

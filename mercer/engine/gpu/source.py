@@ -90,7 +90,7 @@ class _Writer:
         if any(o.softmax for o in spec.outputs):
             pointers.append("lse")
         if spec.blocks:
-            pointers.append("blocks")
+            pointers += ["blocks", "starts", "tiles"]
         numbers = ["batches", "n", "m", "mp", "row_blocks", "per"]
         numbers += ["lower", "upper", "size", "block_columns"]
         sizes = ["BM: tl.constexpr", "BN: tl.constexpr"]
@@ -113,9 +113,8 @@ class _Writer:
             "    ic = tl.minimum(i, n - 1).to(tl.int64)  # past the end: the last row again",
             *[f"    {line}" for line in self.before],
             *band,
-            "    j = first + tl.arange(0, BN)",
             *[f"    {line}" for line in self.first],
-            "    for j0 in range(first, last, BN):",
+            *[f"    {line}" for line in self._loop()],
             "        j = j0 + tl.arange(0, BN)",
             *[f"        {line}" for line in self._tile()],
             *[f"    {line}" for line in self.after],
@@ -124,16 +123,23 @@ class _Writer:
         return "\n".join(lines)
 
     def _tile(self) -> list[str]:
-        """The body of the loop; with blocks, a tile of which none is allowed is skipped."""
+        """The body of the loop."""
         spec = self.spec
         allowed = self._allowed() if spec.lower or spec.upper or spec.blocks else []
-        if not spec.blocks:
-            return [*self.ahead, *allowed, *self.inner]
-        test = "if tl.max(tl.max(allowed.to(tl.int32), 1), 0) > 0:"
-        return [*self.ahead, *allowed, test, *(f"    {line}" for line in self.inner)]
+        return [*self.ahead, *allowed, *self.inner]
 
-    def _ahead(self, name: str, base: str) -> None:
-        """Load one number a column, a tile before it is needed: nothing waits for memory."""
+    def _column(self, name: str, base: str) -> None:
+        """Load one number a column; ahead of its tile, so that nothing waits for memory.
+
+        Products of values and long products of points need those registers for other things.
+        """
+        crowded = any(o.how not in ("fma", "maximum") for o in self.spec.outputs)
+        scattered = self.spec.blocks  # the next tile is not beside this one
+        if crowded or scattered or any(leaf.K > WHOLE for leaf in self.spec.leaves):
+            self.inner.append(f"{name} = tl.load({base} + j)")
+            return
+        if not self.first:
+            self.first.append("j = first + tl.arange(0, BN)")
         self.first.append(f"{name}_next = tl.load({base} + j)")
         self.ahead.append(f"{name} = {name}_next")
         self.ahead.append(f"{name}_next = tl.load({base} + j + BN)")
@@ -147,7 +153,7 @@ class _Writer:
         if d <= UNROLL:
             for e, kind in enumerate(leaf.coordinates):
                 self.before.append(f"x{k}_{e} = tl.load(x{k} + (b * {d} + {e}) * n + ic)")
-                self._ahead(f"y{k}_{e}", f"y{k} + (b * {d} + {e}) * mp")
+                self._column(f"y{k}_{e}", f"y{k} + (b * {d} + {e}) * mp")
                 self.inner += _term(k, kind, f"x{k}_{e}[:, None]", f"y{k}_{e}[None, :]")
             return
         for start, stop, kind in _runs(leaf.coordinates):
@@ -189,7 +195,7 @@ class _Writer:
         if leaf.norms:
             self.pointers += [f"xn{k}", f"yn{k}"]
             self.before.append(f"xs{k} = tl.load(xn{k} + b * n + ic)")
-            self._ahead(f"ys{k}", f"yn{k} + b * mp")
+            self._column(f"ys{k}", f"yn{k} + b * mp")
             self.inner.append(f"L{k} = L{k} * c{k} + (xs{k}[:, None] + ys{k}[None, :])")
         else:
             self.inner.append(f"L{k} = L{k} * c{k}")
@@ -231,7 +237,7 @@ class _Writer:
             self.pointers.append(f"v{o}")
             for c in range(output.c):
                 self.before.append(f"acc{o}_{c} = tl.zeros([BM, BN], tl.float32)")
-                self._ahead(f"v{o}_{c}", f"v{o} + (b * {output.c} + {c}) * mp")
+                self._column(f"v{o}_{c}", f"v{o} + (b * {output.c} + {c}) * mp")
                 self.inner.append(f"acc{o}_{c} += {value} * v{o}_{c}[None, :]")
                 self._store(o, output, f"tl.sum(acc{o}_{c}, 1)", c)
         else:
@@ -314,7 +320,9 @@ class _Writer:
     # -- masks -----------------------------------------------------------------------------------
 
     def _range(self) -> list[str]:
-        """The columns of this split that the band does not rule out."""
+        """The columns of this split that the band does not rule out, or the row's list of tiles."""
+        if self.spec.blocks:
+            return ["first = tl.load(starts + block)", "last = tl.load(starts + block + 1)"]
         lines = ["first = split * per * BN", "last = tl.minimum(m, first + per * BN)"]
         if self.spec.lower:
             lines.append("first = tl.maximum(first, tl.maximum(block * BM + lower, 0) // BN * BN)")
@@ -322,6 +330,11 @@ class _Writer:
         if self.spec.upper:
             lines.append("last = tl.minimum(last, block * BM + BM + upper)")
         return lines
+
+    def _loop(self) -> list[str]:
+        if self.spec.blocks:
+            return ["for t in range(first, last):", "    j0 = tl.load(tiles + t) * BN"]
+        return ["for j0 in range(first, last, BN):"]
 
     def _allowed(self) -> list[str]:
         spec, tests, lines = self.spec, [], []
