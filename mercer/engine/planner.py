@@ -45,7 +45,8 @@ class Plan:
 def plan_tiles(B: int, n: int, m: int, buffers: int, itemsize: int, device: torch.device) -> Plan:
     """The tile for ``B`` matrices of ``n x m`` when ``buffers`` tiles are alive at once."""
     if buffers == 0:  # nothing is stored: the points of a tile stay in the inner caches
-        return Plan(1, min(n, 2**14), min(m, 2**12), "sums in registers, no tile is stored")
+        rows, columns = max(min(n, 2**14), 1), max(min(m, 2**12), 1)
+        return Plan(1, rows, columns, "sums in registers, no tile is stored")
     budget = TILE_BYTES.get(device.type, TILE_BYTES["cuda"])
     entries = max(budget // (buffers * itemsize), 2**12)
     columns = min(m, max(2048, entries // max(n, 1)))

@@ -137,7 +137,7 @@ def explain(
     """How a product with this matrix runs, and why, in a sentence or two."""
     n, m = X[0].shape[-2], Y[0].shape[-2]
     text = f"{n} x {m} entries of {formula.expression} over {', '.join(formula.kinds)}. "
-    if n * m <= planner.SMALL:
+    if n * m <= planner.SMALL and backend == "auto":
         return text + f"Formed whole: at most {planner.SMALL} entries."
     half = X[0].dtype in HALF
     X, Y = ([t.float() if half else t for t in part] for part in (X, Y))

@@ -7,7 +7,6 @@ other points: profiles of the same scores and one more, so one pass evaluates th
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -31,7 +30,6 @@ class Sum:
 
     expression: sympy.Expr
     V: Tensor  # [B, m, c]
-    bounded: bool = False  # whether |F| <= 1
     how: str = "sum"  # sum, maximum or softmax
 
 
@@ -118,7 +116,7 @@ class _Side:
         if needed:
             start = len(self.sums)
             F = self.formula.expression
-            self.sums.append(Sum(F, self.V, is_bounded(F)))
+            self.sums.append(Sum(F, self.V))
             self.finish.append(("values", 0, slice(start, start + 1)))
 
     def _score(self, kind: str, x: Tensor, y: Tensor) -> sympy.Symbol:
@@ -131,9 +129,9 @@ class _Side:
         """``sum_j e_ij T_ij columns_j``; without columns, ``sum_j e_ij T_ij``."""
         if self.single:
             V = self.V if columns is None else self.V * columns
-            self.sums.append(Sum(expression, V, is_bounded(expression)))
+            self.sums.append(Sum(expression, V))
         else:
-            ones = torch.ones_like(self.V[..., :1])
+            ones = self.V.new_ones(*self.V.shape[:-1], 1)
             self.sums.append(Sum(expression * self.T, ones if columns is None else columns))
 
     def run(
@@ -171,13 +169,3 @@ def _point_gradient(kind: str, x: Tensor, found: Points) -> Tensor:
     if kind == "squared_distance":
         return 2 * (x * found[1] - found[0])
     return found[0] if kind == "dot" else torch.cat(found, -1)
-
-
-@functools.cache
-def is_bounded(expression: sympy.Expr) -> bool:
-    """Whether the expression is seen to lie in [-1, 1], as products of ``exp(-...)`` do."""
-    return all(
-        (f.func is sympy.exp and bool(f.args[0].is_nonpositive))
-        or (f.is_number and abs(float(f)) <= 1)
-        for f in sympy.Mul.make_args(expression)
-    )

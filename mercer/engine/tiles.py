@@ -199,7 +199,8 @@ def fused_sums(
     backend: str,
 ) -> list[Tensor] | None:
     """``sum_j F_ij V_j`` for each expression and its V, in registers; None if that is not to be."""
-    if not mask.everything or sum(V.shape[-1] for _, V in sums) > FUSED:
+    columns = [V.shape[-1] for _, V in sums]
+    if not mask.everything or 0 in columns or sum(columns) > FUSED:
         return None
     if backend not in ("auto", "compiled"):
         return None

@@ -36,8 +36,9 @@ def test_finite_differences(name, d, path):
     text, kinds, P = CASES[name]
     tensors = leaves(*inputs(kinds, P, 4, 3, d, 2))
     run = flat(kinds, P, text)
+    along_one_direction = d > 2 or len(kinds) > 2  # instead of entry by entry
     assert torch.autograd.gradcheck(run, tensors)
-    assert torch.autograd.gradgradcheck(run, tensors)
+    assert torch.autograd.gradgradcheck(run, tensors, fast_mode=along_one_direction)
 
 
 @pytest.mark.parametrize("normalise", [None, "rows"])

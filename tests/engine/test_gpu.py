@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from mercer.engine import Mask, backend, make, planner, reduce
-from tests.engine.cases import CASES
+from tests.engine.cases import CASES, inputs
 from tests.engine.oracle import compare, double, error, exact, first, problem, run
 
 ERROR = {"highest": 2e-6, "high": 2e-6, "medium": 2e-3}
@@ -488,3 +488,14 @@ def test_first_call_ends(tmp_path):
                           capture_output=True, text=True, check=False)  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "9801." in done.stdout
+
+
+@pytest.mark.parametrize("c", [4, 5, 20])
+def test_small_entries_keep_their_digits(c, device):
+    """Entries near 1e-16 beside none that are larger: halves must not lose them."""
+    text, kinds = "exp(-s0/2)*exp(-s1)", [DISTANCE, DISTANCE]
+    X, Y, _, V = inputs(kinds, 0, 40, 33, 19, c, dtype=torch.float32)
+    tensors = [t.to(device) for t in (*X, *Y, V)]
+    want = exact(text, kinds, 0, double(tensors))
+    for precision, allowed in (("high", 2e-5), ("medium", 2e-2)):
+        assert error(triton(text, kinds, 0, tensors, precision=precision), want) < allowed

@@ -13,7 +13,6 @@ from mercer.engine.gpu.chip import REGISTERS, SHARED, SMALLER, _fits, _registers
 from mercer.engine.gpu.operands import output_operand, split
 from mercer.engine.gpu.source import LeafSpec, OutputSpec, Spec, source
 from mercer.engine.program import compile_program
-from mercer.engine.sides import is_bounded
 
 LEAVES = {
     "none": (),
@@ -28,10 +27,10 @@ LEAVES = {
 OUTPUTS = {
     "one": (OutputSpec(1, "fma"),),
     "few": (OutputSpec(4, "fma"), OutputSpec(1, "maximum")),
-    "half": (OutputSpec(20, "half3"), OutputSpec(7, "half1", bounded=True)),
+    "half": (OutputSpec(20, "half3"), OutputSpec(7, "half1")),
     "wide": (OutputSpec(128, "half3"), OutputSpec(2, "fma")),
     "ieee": (OutputSpec(128, "ieee"),) * 2,
-    "softmax": (OutputSpec(5, "half3", bounded=True, softmax=True),),
+    "softmax": (OutputSpec(5, "half3", softmax=True),),
 }
 
 
@@ -116,7 +115,7 @@ def test_split_zeros(columns):
                                                      (5, "highest", "ieee")])  # fmt: skip
 def test_columns(c, precision, how):
     V = torch.randn(2, 9, c)
-    operand = output_operand(V, precision, bounded=False)
+    operand = output_operand(V, precision)
     assert (operand.spec.c, operand.spec.how) == (c, how)
     if how == "fma":
         assert torch.equal(operand.tensors[0], V.mT)
@@ -125,21 +124,3 @@ def test_columns(c, precision, how):
     else:
         whole = sum(t.double() for t in operand.tensors)[..., :c] * operand.scale
         torch.testing.assert_close(whole.float(), V, rtol=0, atol=2e-3 if how == "half1" else 2e-6)
-
-
-@pytest.mark.parametrize(
-    ("text", "kind", "bounded"),
-    [
-        ("exp(-s0/2)", "squared_distance", True),
-        ("exp(-s0)*exp(-2*s0)/2", "squared_distance", True),
-        ("exp(-sqrt(s0))", "l1_distance", True),
-        ("2*exp(-s0)", "squared_distance", False),
-        ("exp(s0)", "squared_distance", False),
-        ("exp(-s0)", "dot", False),
-        ("exp(-p0*s0)", "squared_distance", False),
-        ("p0*exp(-s0)", "squared_distance", False),
-        ("1+s0", "dot", False),
-    ],
-)
-def test_bounded_profiles(text, kind, bounded):
-    assert is_bounded(make(text, [kind], 1).expression) == bounded

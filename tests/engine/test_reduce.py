@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-
 import numpy as np
 import pytest
 import torch
@@ -11,8 +9,6 @@ from scipy.spatial.distance import cdist
 
 from mercer.engine import Mask, definition, make, planner, reduce
 from tests.engine.cases import CASES, inputs
-
-reduction = importlib.import_module("mercer.engine.reduction")
 
 
 @pytest.fixture(params=["whole", "tiles", "tiny tiles"])

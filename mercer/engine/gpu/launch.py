@@ -137,11 +137,11 @@ def _output(s: Sum, padding: int, precision: str) -> Operand:
         return Operand(OutputSpec(1, "maximum"))
     V = torch.nn.functional.pad(s.V, (0, 0, 0, padding))
     if s.how == "softmax":
-        operand = output_operand(V, precision, bounded=True, direct=0)
+        operand = output_operand(V, precision, direct=0)
         assert isinstance(operand.spec, OutputSpec)
         operand.spec = replace(operand.spec, softmax=True)
         return operand
-    return output_operand(V, precision, s.bounded)
+    return output_operand(V, precision)
 
 
 def _splits(programs: int, tiles: int, sums: Sequence[Sum]) -> tuple[int, int]:

@@ -132,11 +132,8 @@ def split(A: Tensor, width: int, terms: int, columns: bool = False) -> tuple[lis
     return [high, low], down
 
 
-def output_operand(V: Tensor, precision: str, bounded: bool, direct: int = DIRECT) -> Operand:
-    """The columns ``V [B, m, c]`` that a value is summed against.
-
-    ``bounded`` says that values lie in [-1, 1], which spares the kernel the search for a scale.
-    """
+def output_operand(V: Tensor, precision: str, direct: int = DIRECT) -> Operand:
+    """The columns ``V [B, m, c]`` that a value is summed against; up to ``direct`` in registers."""
     c = V.shape[-1]
     if c <= direct:
         return Operand(OutputSpec(c, "fma"), [V.mT.contiguous()])
@@ -145,7 +142,7 @@ def output_operand(V: Tensor, precision: str, bounded: bool, direct: int = DIREC
         padded = V.new_zeros(*V.shape[:-1], spec.width)
         padded[..., :c] = 2 * V  # the kernel halves its sums
         return Operand(spec, [padded])
-    spec = OutputSpec(c, "half3" if precision == "high" else "half1", bounded)
+    spec = OutputSpec(c, "half3" if precision == "high" else "half1")
     parts, scale = split(V, spec.width, 3 if precision == "high" else 1, columns=True)
     return Operand(spec, parts, scale=scale)
 

@@ -20,7 +20,7 @@ from mercer.engine.mask import Mask
 from mercer.engine.printer import unknown
 from mercer.engine.program import compile_program
 from mercer.engine.settings import Settings
-from mercer.engine.sides import Sum, gradient_by_sides, is_bounded
+from mercer.engine.sides import Sum, gradient_by_sides
 
 Points = list[Tensor]
 MOST_DIRECT = 6  # columns that one pass sums in registers
@@ -40,11 +40,8 @@ def reduce(
     if V.shape[-1] == 0:
         return V.new_zeros(V.shape[0], X[0].shape[-2], 0)
     F = how.formula
-    bounded = is_bounded(F.expression)
     parts = [
-        launch(
-            F, [Sum(F.expression, part, bounded)], X, Y, parameters, how.mask(blocks), how.precision
-        )[0]
+        launch(F, [Sum(F.expression, part)], X, Y, parameters, how.mask(blocks), how.precision)[0]
         for part in V.split(COLUMNS, -1)
     ]
     return parts[0] if len(parts) == 1 else torch.cat(parts, -1)
@@ -120,7 +117,7 @@ def gradient(
 def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precision: str) -> str:
     """How a product with one column runs, and why."""
     ones = torch.ones_like(Y[0][..., :1])
-    sums = [Sum(formula.expression, ones, is_bounded(formula.expression))]
+    sums = [Sum(formula.expression, ones)]
     specs = [OutputSpec(1, "fma")]
     spec, _ = prepare(formula, sums, specs, X, Y, parameters, Mask(), precision)
     tile = shape(spec, X[0].shape[-2], Y[0].shape[-2])
@@ -137,7 +134,7 @@ def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precisio
 
 def _groups(sums: list[Sum], X: Points) -> list[list[Sum]]:
     """Cut wide sums, and put together what fits into the registers of one pass."""
-    parts = [Sum(s.expression, V, s.bounded) for s in sums for V in s.V.split(COLUMNS, -1)]
+    parts = [Sum(s.expression, V) for s in sums for V in s.V.split(COLUMNS, -1)]
     # Triton 3.6 miscompiles two products of values beside scores that come in chunks.
     alone = any(x.shape[-1] > WHOLE for x in X)
     groups: list[list[Sum]] = []

@@ -38,7 +38,6 @@ class OutputSpec:
 
     c: int
     how: str  # fma, half3, half1, ieee or maximum
-    bounded: bool = False  # whether |F| <= 1
     softmax: bool = (
         False  # whether F is an exponent of 2, to be taken relative to its row's largest
     )
@@ -283,15 +282,15 @@ class _Writer:
         self.after.append(f"tl.store({place}, acc{o}, mask={keep})")
 
     def _scaled(self, o: int, output: OutputSpec, value: str) -> None:
-        """``g``: the value brought to at most 2^15, so that half precision holds small entries too.
+        """``g``: each row of the tile with its largest entry at 2^15: halves then hold small ones.
 
-        Where no bound is known, each row of the tile is brought there by its own largest entry.
+        Those of a softmax are relative to the largest of the row so far as they are.
         """
-        if output.bounded:
+        if output.softmax:
             self.inner += [f"g{o} = {value} * 32768.0", f"down{o} = 2.0**-15"]
             return
         self.inner += [
-            f"top{o} = tl.maximum(tl.max(tl.abs({value}), 1), 1e-30)",
+            f"top{o} = tl.maximum(tl.max(tl.abs({value}), 1), 1e-33)",
             f"g{o} = {value} * (32768.0 / top{o})[:, None]",
             f"down{o} = (top{o} * 2.0**-15)[:, None]",
         ]
