@@ -165,7 +165,7 @@ def on_cpu(args: argparse.Namespace) -> int:
     n = args.n or 20_000
     table = Table("matvec", args.out)
     generator = torch.Generator().manual_seed(0)
-    for d in (3, 30, 300):
+    for d in args.dimensions:
         X = torch.randn(n, d, generator=generator) / math.sqrt(d)
         Y = torch.randn(n, d, generator=generator) / math.sqrt(d)
         for c in (1, 16):
@@ -192,6 +192,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--n", type=int, help="20,000 on a CPU, 131,072 on a GPU")
+    parser.add_argument("--dimensions", type=int, nargs="*", default=(3, 30, 300), help="on a CPU")
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--peer-repeats", type=int, default=1)
     parser.add_argument("--out", default=None)
