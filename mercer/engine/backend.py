@@ -22,7 +22,7 @@ def reduce(
     X: Points, Y: Points, parameters: Points, V: Tensor, blocks: Tensor | None, how: Settings
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``, ``[B, n, c]``."""
-    if triton(how.formula, X, how.backend)[0]:
+    if runs_on_triton(how.formula, X, how.backend)[0]:
         return _gpu().reduce(X, Y, parameters, V, blocks, how)
     mask = how.mask(blocks)
     return tiles.reduce_tiles(how.formula, X, Y, parameters, V, mask, how.precision, how.backend)
@@ -39,7 +39,7 @@ def gradient(
     needs: Sequence[bool],
 ) -> list[Tensor]:
     """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty."""
-    if triton(how.formula, X, how.backend)[0]:
+    if runs_on_triton(how.formula, X, how.backend)[0]:
         return _gpu().gradient(X, Y, parameters, V, U, blocks, how, needs)
     return tiles_gradient.gradient_tiles(
         how.formula, X, Y, parameters, V, U, how.mask(blocks), how.precision, how.backend, needs
@@ -57,7 +57,7 @@ def row_maximum(
     X: Points, Y: Points, parameters: Points, blocks: Tensor | None, how: Settings
 ) -> Tensor:
     """``max_j F(s(x_i, y_j))`` over the columns that the mask allows, ``[B, n]``."""
-    if triton(how.formula, X, how.backend)[0]:
+    if runs_on_triton(how.formula, X, how.backend)[0]:
         return _gpu().row_maximum(X, Y, parameters, blocks, how)
     return tiles.row_maximum_tiles(
         how.formula, X, Y, parameters, how.mask(blocks), how.precision, how.backend
@@ -69,7 +69,7 @@ def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precisio
     return _gpu().explain(formula, X, Y, parameters, precision)
 
 
-def triton(formula: Formula, X: Points, backend: str) -> tuple[bool, str]:
+def runs_on_triton(formula: Formula, X: Points, backend: str) -> tuple[bool, str]:
     """Whether Triton runs a reduction over these points, and why not.
 
     Raises

@@ -20,6 +20,8 @@ from mercer.engine.planner import COMPILE
 from mercer.engine.printer import unknown
 from mercer.engine.program import Program
 
+COMPILING = ("auto", "compiled")  # the backends that may have compiled loops
+
 
 def compiled_tile(
     program: Program,
@@ -53,11 +55,11 @@ def use_compiled(backend: str, program: Program, like: Tensor, entries: int) -> 
     ValueError
         If the caller named this backend and it cannot evaluate the reduction here.
     """
-    if backend not in ("auto", "compiled"):
+    if backend not in COMPILING:
         return False
     missing = unknown(program, WORDS)
     reason = None
-    if like.device.type != "cpu" or like.dtype != torch.float32:
+    if not may_compile(backend, like):
         reason = f"it takes float32 on the CPU, got {like.dtype} on {like.device}"
     elif program.inputs == 0:
         reason = "the profile has no score"
@@ -68,6 +70,11 @@ def use_compiled(backend: str, program: Program, like: Tensor, entries: int) -> 
     if backend == "compiled" and reason:
         raise ValueError(f'backend="compiled" cannot be used: {reason}')
     return reason is None and (backend == "compiled" or entries >= COMPILE)
+
+
+def may_compile(backend: str, like: Tensor) -> bool:
+    """Whether points like these could have a compiled loop, whatever the profile."""
+    return backend in COMPILING and like.device.type == "cpu" and like.dtype == torch.float32
 
 
 class CompiledTile:

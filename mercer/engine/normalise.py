@@ -10,13 +10,13 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.engine import planner
-from mercer.engine.backend import triton
+from mercer.engine.backend import runs_on_triton
 from mercer.engine.evaluate import evaluate, pairwise
-from mercer.engine.formula import Formula, parse, score_symbol
+from mercer.engine.formula import Formula, parse
 from mercer.engine.mask import Mask
 from mercer.engine.ops import row_maximum_now, row_maximum_op
 from mercer.engine.settings import Settings, settings
-from mercer.engine.softmax import softmax
+from mercer.engine.softmax import shifted, softmax
 from mercer.engine.sums import flatten, masked, reduce_any
 
 
@@ -58,7 +58,8 @@ def _one_pass(g: Settings, X: list[Tensor], Y: list[Tensor], V: Tensor) -> bool:
     small = g.backend == "auto" and X[0].shape[-2] * V.shape[-2] <= planner.SMALL
     if small or V.shape[-1] == 0:
         return False
-    return all(map(checks.concrete, (*X, *Y, V))) and triton(g.formula, X, g.backend)[0]
+    concrete = all(map(checks.concrete, (*X, *Y, V)))
+    return concrete and runs_on_triton(g.formula, X, g.backend)[0]
 
 
 def composed(
@@ -83,20 +84,12 @@ def composed(
     return sums[..., :-1] / torch.where(total == 0, 1.0, total)
 
 
-# Formulas are made from texts, once each: the compiler takes such a result as a constant, where it
-# could not follow SymPy.
-
-
+# Made from a text, once each, as ``softmax.shifted`` is: the compiler takes it as a constant,
+# where it could not follow SymPy.
 @torch.compiler.assume_constant_result
 def exponent_of(text: str) -> Formula | None:
     """The formula of ``g`` where ``text`` is that of ``exp(g)``; else ``None``."""
     return _exponent_of(text)
-
-
-@torch.compiler.assume_constant_result
-def shifted(text: str) -> Formula:
-    """``exp(g - s)`` where ``text`` is that of ``g`` and s is one more score, a dot product."""
-    return _shifted(text)
 
 
 @functools.lru_cache(maxsize=4096)
@@ -104,13 +97,6 @@ def _exponent_of(text: str) -> Formula | None:
     formula = parse(text)
     exponent = log_profile(formula.expression)
     return None if exponent is None else Formula(exponent, formula.kinds, formula.parameters)
-
-
-@functools.lru_cache(maxsize=4096)
-def _shifted(text: str) -> Formula:
-    g = parse(text)
-    shift = score_symbol(len(g.kinds), "dot")
-    return Formula(sympy.exp(g.expression - shift), (*g.kinds, "dot"), g.parameters)
 
 
 def log_profile(expression: sympy.Expr) -> sympy.Expr | None:

@@ -142,7 +142,7 @@ def explain(
     half = X[0].dtype in HALF
     X, Y = ([t.float() if half else t for t in part] for part in (X, Y))
     _, X3, Y3, p1, _ = flatten(X, Y, [p.to(X[0]) for p in parameters], None)
-    taken, why_not = backends.triton(formula, X3, backend)
+    taken, why_not = backends.runs_on_triton(formula, X3, backend)
     if taken:
         return text + backends.explain(formula, X3, Y3, p1, precision)
     with torch.no_grad():

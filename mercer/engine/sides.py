@@ -47,8 +47,12 @@ def gradient_by_sides(
     U: Tensor,
     mask: Mask,
     needs: Sequence[bool],
+    takes: Callable[[list[Sum]], bool] = lambda sums: True,
 ) -> list[Tensor] | None:
-    """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty."""
+    """The gradients of ``sum(U * reduce(...))`` marked in ``needs``; the others are empty.
+
+    None if ``launch`` takes no such sums, which ``takes`` may say of either side beforehand.
+    """
     S, P = len(X), len(parameters)
     rows = _Side(formula, X, Y, U, V, mask)
     columns = _Side(formula.transposed, Y, X, V, U, mask.transposed)
@@ -58,7 +62,10 @@ def gradient_by_sides(
     for k in range(P):
         columns.parameter(k, needs[2 * S + k])
     columns.values(needs[-1])
-    left, right = rows.run(launch, parameters), columns.run(launch, parameters)
+    if not (takes(rows.sums) and takes(columns.sums)):
+        return None
+    left = rows.run(launch, parameters)
+    right = None if left is None else columns.run(launch, parameters)
     if left is None or right is None:
         return None
     dx, (dy, dp, dv) = left[0], right

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from mercer.engine import backend
-from mercer.engine.formula import Formula, score_symbol
+from mercer.engine.formula import Formula, parse, score_symbol
 from mercer.engine.ops import gradient_now
 from mercer.engine.settings import Settings, settings
 
@@ -29,6 +30,19 @@ def softmax(
     ``again`` computes the same from the tensors as a composition that can be differentiated twice.
     """
     return _Softmax.apply(how, blocks, again, len(X), len(parameters), *X, *Y, *parameters, V)
+
+
+@torch.compiler.assume_constant_result
+def shifted(text: str) -> Formula:
+    """``exp(g - s)`` where ``text`` is that of ``g`` and s is one more score, a dot product."""
+    return _shifted(text)
+
+
+@functools.lru_cache(maxsize=4096)
+def _shifted(text: str) -> Formula:
+    g = parse(text)
+    shift = score_symbol(len(g.kinds), "dot")
+    return Formula(sympy.exp(g.expression - shift), (*g.kinds, "dot"), g.parameters)
 
 
 class _Softmax(torch.autograd.Function):
@@ -73,8 +87,7 @@ def _gradient(
     S, P, how = ctx.S, ctx.P, ctx.how
     X, Y, parameters = tensors[:S], tensors[S : 2 * S], tensors[2 * S : 2 * S + P]
     V, g = tensors[-1], how.formula
-    shift = score_symbol(S, "dot")
-    F = Formula(sympy.exp(g.expression - shift), (*g.kinds, "dot"), P)
+    F = shifted(g.text)
     ones = torch.ones_like(V[..., :1])
     U_out = (U * out).sum(-1, keepdim=True)
     needs = list(ctx.needs_input_grad[5:])

@@ -12,7 +12,7 @@ import sympy
 import torch
 from torch import Tensor
 
-from mercer.engine.compiled import CompiledTile, compiled_tile, use_compiled
+from mercer.engine.compiled import CompiledTile, compiled_tile, may_compile, use_compiled
 from mercer.engine.fold import Leaf, fold
 from mercer.engine.formula import Formula
 from mercer.engine.leaves import Buffer, Filler, centred, is_rough, is_singular, make_filler
@@ -172,44 +172,25 @@ def reduce_tiles(
     backend: str,
 ) -> Tensor:
     """``out_i = sum_j F(s(x_i, y_j)) V_j``: ``[B, n, c]``."""
-    fused = fused_sums(
-        formula, [(formula.expression, V)], X, Y, parameters, mask, precision, backend
-    )
-    if fused is not None:
-        return fused[0]
     n, m = X[0].shape[-2], V.shape[-2]
-    total = Accumulator(V, n)
+    summands = [V] if may_fuse([V], mask, backend, X[0]) else []
     evaluate = Evaluator(
-        [formula.expression], formula, X, Y, parameters, mask, precision, backend, n, m
+        [formula.expression], formula, X, Y, parameters, mask, precision, backend, n, m, summands
     )
+    if summands and evaluate.compiled is not None:
+        return evaluate.sums()[0]
+    total = Accumulator(V, n)
     for tile in evaluate.tiles():
         (K,) = evaluate(tile)
         total.add(K, tile.b, tile.i, tile.j)
     return total.result()
 
 
-def fused_sums(
-    formula: Formula,
-    sums: Sequence[tuple[sympy.Expr, Tensor]],
-    X: list[Tensor],
-    Y: list[Tensor],
-    parameters: list[Tensor],
-    mask: Mask,
-    precision: str,
-    backend: str,
-) -> list[Tensor] | None:
-    """``sum_j F_ij V_j`` for each expression and its V, in registers; None if that is not to be."""
-    columns = [V.shape[-1] for _, V in sums]
-    if not mask.everything or 0 in columns or sum(columns) > FUSED:
-        return None
-    if backend not in ("auto", "compiled"):
-        return None
-    n, m = X[0].shape[-2], Y[0].shape[-2]
-    expressions, summands = [e for e, _ in sums], [V for _, V in sums]
-    evaluate = Evaluator(
-        expressions, formula, X, Y, parameters, mask, precision, backend, n, m, summands
-    )
-    return None if evaluate.compiled is None else evaluate.sums()
+def may_fuse(summands: Sequence[Tensor], mask: Mask, backend: str, like: Tensor) -> bool:
+    """Whether a compiled loop may sum against these ``V [B, m, c]`` in registers."""
+    columns = [V.shape[-1] for V in summands]
+    few = 0 not in columns and sum(columns) <= FUSED
+    return few and mask.everything and may_compile(backend, like)
 
 
 def dense_tiles(

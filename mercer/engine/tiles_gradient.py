@@ -18,7 +18,7 @@ from mercer.engine.formula import Formula, score_symbol
 from mercer.engine.mask import Mask
 from mercer.engine.planner import LOW_COMPILED
 from mercer.engine.sides import Sum, gradient_by_sides
-from mercer.engine.tiles import Accumulator, Evaluator, Tile, fused_sums
+from mercer.engine.tiles import Accumulator, Evaluator, Tile, may_fuse
 
 
 def gradient_tiles(
@@ -112,10 +112,17 @@ def _fused(
         parameters: list[Tensor],
         mask: Mask,
     ) -> list[Tensor] | None:
-        pairs = [(s.expression, s.V) for s in sums]
-        return fused_sums(F, pairs, X, Y, parameters, mask, precision, backend)
+        n, m = X[0].shape[-2], Y[0].shape[-2]
+        expressions, summands = [s.expression for s in sums], [s.V for s in sums]
+        evaluate = Evaluator(
+            expressions, F, X, Y, parameters, mask, precision, backend, n, m, summands
+        )
+        return None if evaluate.compiled is None else evaluate.sums()
 
-    return gradient_by_sides(run, formula, X, Y, parameters, V, U, mask, needs)
+    def takes(sums: list[Sum]) -> bool:
+        return may_fuse([s.V for s in sums], mask, backend, V)
+
+    return gradient_by_sides(run, formula, X, Y, parameters, V, U, mask, needs, takes)
 
 
 class Points:

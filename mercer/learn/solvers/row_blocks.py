@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from mercer.engine.backend import triton
+from mercer.engine.backend import runs_on_triton
 from mercer.learn.problem import Problem
 from mercer.learn.solvers.streamed_rows import StreamedRows
 from mercer.operators import KernelOperator
@@ -156,7 +156,7 @@ def block_rows(centers: Tensor) -> int:
 def _is_fused(problem: Problem, centers: Tensor) -> bool:
     """Whether a product with a block is one pass that does not form it, several times faster."""
     K = problem.operator(centers[:1], centers[:1])
-    return isinstance(K, KernelOperator) and triton(K.formula, K.X, "auto")[0]
+    return isinstance(K, KernelOperator) and runs_on_triton(K.formula, K.X, "auto")[0]
 
 
 def _fused_rows(centers: Tensor) -> int:
