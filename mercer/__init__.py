@@ -13,7 +13,17 @@ __version__ = "0.1.0"
 __all__ = ["explain", "load"]
 
 _LAZY = {"explain": "mercer.explain", "load": "mercer.learn.saving"}
-_FOLDERS = ("distributed", "engine", "kernels", "learn", "linalg", "operators", "papers", "testing")
+_FOLDERS = (
+    "distributed",
+    "engine",
+    "features",
+    "kernels",
+    "learn",
+    "linalg",
+    "operators",
+    "papers",
+    "testing",
+)
 
 
 def __getattr__(name: str) -> Any:

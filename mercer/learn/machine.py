@@ -10,7 +10,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from torch import Tensor
 
@@ -18,9 +17,10 @@ from mercer import checks
 from mercer.distributed import LostRank, Ranks, local_size
 from mercer.engine.planner import PRECISIONS
 from mercer.kernels import Kernel
-from mercer.learn import agreement, saving
+from mercer.learn import agreement
 from mercer.learn.at_scale import select_at_scale, worth_while
 from mercer.learn.checkpoint import Checkpoint, Saved, fingerprint
+from mercer.learn.estimator import Estimator
 from mercer.learn.families import family
 from mercer.learn.merge import Merged, merge_repeated
 from mercer.learn.placement import Placement, place
@@ -44,7 +44,7 @@ BESIDE = ("verbose", "checkpoint", "checkpoint_every", "device", "memory_budget"
 DIVIDED = ("cg", "nystrom")
 
 
-class KernelMachine(BaseEstimator):
+class KernelMachine(Estimator):
     """Fits ``f(x) = intercept + sum_j k(x, center_j) coefficient_j``; see its two subclasses."""
 
     def __init__(
@@ -85,16 +85,6 @@ class KernelMachine(BaseEstimator):
         self.checkpoint_every = checkpoint_every
         self.device = device
         self.distributed = distributed
-
-    def save(self, directory: str | Path) -> None:
-        """Write the fitted estimator as safetensors and JSON; :func:`mercer.load` reads it.
-
-        Parameters
-        ----------
-        directory : str or Path
-            Made, or replaced if it holds a saved estimator; never half written.
-        """
-        saving.save(self, directory)
 
     @torch.no_grad()
     def _fit_function(self, X: Tensor, Y: Tensor, sample_weight: Tensor, *, calibrate: bool) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from torch import Tensor
 from mercer import kernels
 from mercer.kernels import Kernel
 from mercer.learn.atomic import write_directory
+from mercer.learn.estimator import Estimator
 
 FORMAT = "mercer estimator 1"
 DESCRIPTION, TENSORS = "estimator.json", "estimator.safetensors"
-CLASSES = ("KernelClassifier", "KernelRegressor")
+HOME = "mercer.learn."  # an estimator is a class of a module of this name
 
 
 def save(estimator: Any, directory: str | Path) -> None:
@@ -26,7 +28,7 @@ def save(estimator: Any, directory: str | Path) -> None:
 
     Parameters
     ----------
-    estimator : KernelRegressor or KernelClassifier
+    estimator : Estimator
         Fitted.
     directory : str or Path
         Made, or replaced if it holds a saved estimator.
@@ -41,11 +43,12 @@ def save(estimator: Any, directory: str | Path) -> None:
     from sklearn.utils.validation import check_is_fitted
 
     check_is_fitted(estimator)
-    tensors: dict[str, Tensor] = {}
-    parameters = {k: _encode(k, v, tensors) for k, v in estimator.get_params().items()}
+    given = estimator.get_params(deep=False)
     # A random state has a stream of its own, which a file cannot share.
-    if not isinstance(estimator.random_state, (int, np.integer, type(None))):
-        parameters["random_state"] = {"plain": None}
+    if not isinstance(given.get("random_state"), (int, np.integer, type(None))):
+        given["random_state"] = None
+    tensors: dict[str, Tensor] = {}
+    parameters = {k: _encode(k, v, tensors) for k, v in given.items()}
     fitted = {
         name: _encode(f"fitted/{name}", value, tensors)
         for name, value in vars(estimator).items()
@@ -54,7 +57,7 @@ def save(estimator: Any, directory: str | Path) -> None:
     content = safetensors.save({k: t.detach().cpu().contiguous() for k, t in tensors.items()})
     description = {
         "format": FORMAT,
-        "class": type(estimator).__name__,
+        "class": f"{type(estimator).__module__}.{type(estimator).__qualname__}",
         "sha256": hashlib.sha256(content).hexdigest(),
         "parameters": parameters,
         "fitted": fitted,
@@ -73,7 +76,7 @@ def load(directory: str | Path) -> Any:
 
     Returns
     -------
-    KernelRegressor or KernelClassifier
+    Estimator
 
     Raises
     ------
@@ -111,11 +114,7 @@ def load(directory: str | Path) -> Any:
 
 
 def _restore(description: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
-    from mercer import learn
-
-    if description["class"] not in CLASSES:
-        raise ValueError(f"unknown class {description['class']!r}")
-    cls = getattr(learn, description["class"])
+    cls = _class(description["class"])
     parameters = {k: _decode(v, tensors) for k, v in description["parameters"].items()}
     estimator = cls(**parameters)
     for name, value in description["fitted"].items():
@@ -123,6 +122,17 @@ def _restore(description: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
             raise ValueError(f"{name!r} is not an attribute of a fitted {cls.__name__}")
         setattr(estimator, name, _decode(value, tensors))
     return estimator
+
+
+def _class(name: str) -> type[Estimator]:
+    """The estimator of a dotted name; nothing outside ``mercer.learn`` is imported."""
+    module, _, cls = name.rpartition(".")
+    found = None
+    if f"{module}.".startswith(HOME) and importlib.util.find_spec(module) is not None:
+        found = getattr(importlib.import_module(module), cls, None)
+    if not (isinstance(found, type) and issubclass(found, Estimator)):
+        raise ValueError(f"unknown class {name!r}")
+    return found
 
 
 def _encode(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
@@ -141,6 +151,12 @@ def _encode(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]
         value = value.item()
     if isinstance(value, Path):
         value = str(value)
+    if isinstance(value, (list, tuple)):
+        return {"list": [_encode(f"{name}/{k}", item, tensors) for k, item in enumerate(value)]}
+    if isinstance(value, dict):
+        if not all(isinstance(key, str) for key in value):
+            raise TypeError(f"{name} cannot be saved: its keys must be strings")
+        return {"dict": {key: _encode(f"{name}/{key}", v, tensors) for key, v in value.items()}}
     try:
         json.dumps(value)
     except TypeError as error:
@@ -163,6 +179,10 @@ def _decode(value: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     if kind == "calibration":
         slope, biases = value["calibration"]
         return Calibration(slope, torch.tensor(biases, dtype=torch.float64))
+    if kind == "list":
+        return [_decode(item, tensors) for item in value["list"]]
+    if kind == "dict":
+        return {key: _decode(item, tensors) for key, item in value["dict"].items()}
     if kind == "plain":
         return value["plain"]
     raise ValueError(f"unknown kind of value {kind!r}")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 DOCS = Path(__file__).parent.parent.parent / "docs"
-GUIDE = [DOCS / "index.rst", *sorted((DOCS / "guide").glob("*.rst"))]
+GUIDE = [DOCS / "index.rst", *sorted((DOCS / "guide").rglob("*.rst"))]
 
 
 @pytest.mark.parametrize("page", GUIDE, ids=lambda page: page.stem)
@@ -22,7 +22,17 @@ def test_examples_of_the_guide(page):
 
 @pytest.mark.parametrize(
     "package",
-    ["distributed", "engine", "kernels", "learn", "linalg", "operators", "papers", "testing"],
+    [
+        "distributed",
+        "engine",
+        "features",
+        "kernels",
+        "learn",
+        "linalg",
+        "operators",
+        "papers",
+        "testing",
+    ],
 )
 def test_every_package_has_a_page(package):
     page = (DOCS / "api" / f"{package}.rst").read_text()

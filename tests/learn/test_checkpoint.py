@@ -170,7 +170,7 @@ def test_damaged_models_are_refused(tmp_path):
 
     refused(ValueError, "damaged or not the file", content=tensors[:-1] + b"x")
     refused(ValueError, "does not describe an estimator", change={"format": "other"})
-    refused(ValueError, "unknown class 'Popen'", change={"class": "Popen"})
+    refused(ValueError, "unknown class 'subprocess.Popen'", change={"class": "subprocess.Popen"})
     fitted = description["fitted"]
     refused(ValueError, "'predict' is not an attr", change={"fitted": {"predict": {"plain": 1}}})
     refused(ValueError, "is damaged", change={"fitted": {**fitted, "kernel_": {"pickle": "x"}}})

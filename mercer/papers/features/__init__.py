@@ -1,0 +1,1 @@
+"""Published systems of feature maps, points and quadrature."""
