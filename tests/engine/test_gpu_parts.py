@@ -5,14 +5,17 @@ from __future__ import annotations
 import itertools
 
 import pytest
+import sympy
 import torch
 
 from mercer.engine import make
 from mercer.engine.formula import score_symbol
 from mercer.engine.gpu.chip import REGISTERS, SHARED, SMALLER, _fits, _registers, _shared, shape
 from mercer.engine.gpu.operands import output_operand, split
+from mercer.engine.gpu.reductions import _merged
 from mercer.engine.gpu.source import LeafSpec, OutputSpec, Spec, source
 from mercer.engine.program import compile_program
+from mercer.engine.sides import Sum
 
 LEAVES = {
     "none": (),
@@ -29,6 +32,8 @@ OUTPUTS = {
     "few": (OutputSpec(4, "fma"), OutputSpec(1, "maximum")),
     "half": (OutputSpec(20, "half3"), OutputSpec(7, "half1")),
     "wide": (OutputSpec(128, "half3"), OutputSpec(2, "fma")),
+    "two widths": (OutputSpec(65, "half3"), OutputSpec(33, "half1")),
+    "tf32": (OutputSpec(17, "tf32"), OutputSpec(5, "tf32", softmax=True)),
     "ieee": (OutputSpec(128, "ieee"),) * 2,
     "softmax": (OutputSpec(5, "half3", softmax=True),),
 }
@@ -110,17 +115,46 @@ def test_split_zeros(columns):
     assert torch.isfinite(down).all()
 
 
-@pytest.mark.parametrize(("c", "precision", "how"), [(4, "high", "fma"), (5, "high", "half3"),
-                                                     (5, "medium", "half1"),
-                                                     (5, "highest", "ieee")])  # fmt: skip
-def test_columns(c, precision, how):
+@pytest.mark.parametrize(
+    ("c", "precision", "summed", "how"),
+    [(4, "high", True, "fma"), (5, "high", True, "half3"), (5, "medium", True, "tf32"),
+     (5, "medium", False, "half1"), (5, "highest", True, "ieee")],
+)  # fmt: skip
+def test_columns(c, precision, summed, how):
     V = torch.randn(2, 9, c)
-    operand = output_operand(V, precision)
+    operand = output_operand(V, precision, summed)
     assert (operand.spec.c, operand.spec.how) == (c, how)
     if how == "fma":
         assert torch.equal(operand.tensors[0], V.mT)
     elif how == "ieee":
         assert torch.equal(operand.tensors[0][..., :c] / 2, V)
+    elif how == "tf32":
+        (columns,) = operand.tensors  # [B, C, m]
+        assert columns.shape == (2, 16, 9)
+        assert (columns.view(torch.int32) & 0x1FFF == 0).all()
+        torch.testing.assert_close(columns[:, :c].mT, V, rtol=2**-11, atol=0)
     else:
         whole = sum(t.double() for t in operand.tensors)[..., :c] * operand.scale
         torch.testing.assert_close(whole.float(), V, rtol=0, atol=2e-3 if how == "half1" else 2e-6)
+
+
+@pytest.mark.parametrize(
+    ("c", "widths"),
+    [(1, (16,)), (16, (16,)), (17, (32,)), (33, (32, 16)), (48, (32, 16)), (49, (64,)),
+     (65, (64, 16)), (96, (64, 32)), (97, (128,)), (128, (128,))],
+)  # fmt: skip
+def test_widths_hold_the_columns(c, widths):
+    assert OutputSpec(c, "half3").widths == widths
+
+
+def test_proportional_sums_are_taken_together():
+    """A slope that is a multiple of its kernel needs no pass of its own, nor columns twice."""
+    F = sympy.exp(-sympy.Symbol("s") / 2)
+    y, v = torch.randn(1, 5, 3), torch.randn(1, 5, 1)
+    sums = [Sum(-F / 2, y), Sum(-F / 2, v), Sum(F, v), Sum(F**2, v), Sum(sympy.Integer(0), v)]
+    wide, places = _merged(sums)
+    assert [s.V.shape[-1] for s in wide] == [4, 1, 1]
+    for s, (k, columns, factor) in zip(sums, places):
+        assert sympy.simplify(s.expression - factor * wide[k].expression) == 0
+        assert torch.equal(wide[k].V[..., columns], s.V)
+    assert places[1][1] == places[2][1]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from mercer.engine.gpu.source import CHUNK, WHOLE, Spec
+from mercer.engine.gpu.source import CHUNK, WHOLE, OutputSpec, Spec
 
 REGISTERS = 255  # of a thread
 SHARED = 220 * 1024  # bytes a program may take, of the 227 KB of a Hopper multiprocessor
@@ -43,23 +43,43 @@ def _cut(side: int, points: int) -> int:
 def _measured(spec: Spec) -> list[Shape]:
     """The quickest shapes of this kind of kernel."""
     products = [leaf for leaf in spec.leaves if not leaf.coordinates]
-    sums = any(o.how not in ("fma", "maximum") for o in spec.outputs)
+    sums = [o for o in spec.outputs if o.how not in ("fma", "maximum")]
     direct = sum(o.c for o in spec.outputs if o.how in ("fma", "maximum"))
     longest = max((leaf.K for leaf in products), default=0)
     terms = max((leaf.terms for leaf in products), default=0)
-    if not products and not sums:
-        return [Shape(64, 64, 8, 2)] if direct == 1 else [Shape(32, 64, 4, 2), Shape(32, 32, 4, 2)]
-    if sums and direct and not products:
-        return [Shape(128, 32, 8, 3)]
+    if not sums and direct > 1:
+        return [Shape(32, 64, 4, 2), Shape(32, 32, 4, 2)]
+    if not sums and not products:
+        return [Shape(64, 64, 8, 2)]
+    if longest <= 32:
+        return _measured_short(sums, direct)
+    if longest <= WHOLE:
+        return _measured_long(sums, len(products), terms)
     if sums and direct:
-        return [Shape(64, 64, 4, 3)] if longest <= 32 else [Shape(128, 64, 8, 3)]
-    if not products or longest <= 32:
-        return [Shape(64, 128, 4, 3)]
-    if longest > WHOLE and terms == 3:
+        return [Shape(128, 64, 8, 3)]
+    if terms == 3:
+        return [Shape(64, 128, 4, 2)] if sums else [Shape(128, 128, 8, 3)]
+    return [Shape(128, 128, 4, 2)] if sums else [Shape(64, 128, 4, 3)]
+
+
+def _measured_short(sums: list[OutputSpec], direct: int) -> list[Shape]:
+    """Scores of few coordinates."""
+    if sums and direct:
+        return [Shape(128, 32, 8, 3)]
+    if any(o.how == "tf32" for o in sums):
+        return [Shape(128, 64, 4, 2)]
+    return [Shape(64, 128, 4, 2)] if sums else [Shape(64, 128, 4, 3)]
+
+
+def _measured_long(sums: list[OutputSpec], products: int, terms: int) -> list[Shape]:
+    """Scores that are products of which the rows' factor stays in shared memory."""
+    if terms == 0 or (terms == 3 and products > 1):
+        return [Shape(128, 64, 8, 3)]
+    if len(sums) > 1:
         return [Shape(128, 128, 8, 3)]
-    if longest > WHOLE:
-        return [Shape(128, 128, 4, 2)] if sums else [Shape(64, 128, 4, 3)]
-    return [Shape(128, 64, 8, 3)] if terms == 0 else [Shape(128, 64, 4, 3)]
+    if terms == 3 and sums:
+        return [Shape(128, 64, 4, 2)]
+    return [Shape(128, 64, 4, 3)]
 
 
 def _fits(spec: Spec, s: Shape) -> bool:
@@ -85,8 +105,10 @@ def _shared(spec: Spec, s: Shape) -> int:
             else:
                 total += entry * CHUNK * s.stages * (s.BM + s.BN)
     for o in spec.outputs:
-        if o.how in ("half3", "half1"):
-            total += (2 if o.how == "half1" else 4) * s.stages * s.BN * o.width
+        if o.halves:
+            total += 2 * o.halves * s.stages * s.BN * o.width
+        elif o.how == "tf32":
+            total += 4 * s.stages * s.BN * o.width
         elif o.how == "ieee":
             total += 4 * s.stages * s.BN * o.width + 4 * s.BM * s.BN
     return total

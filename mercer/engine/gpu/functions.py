@@ -49,3 +49,9 @@ def tanh(x):  # type: ignore[no-untyped-def]
 def sign(x):  # type: ignore[no-untyped-def]
     """-1, 0 or 1."""
     return tl.where(x > 0, 1.0, 0.0) - tl.where(x < 0, 1.0, 0.0)
+
+
+@triton.jit
+def tf32(x):  # type: ignore[no-untyped-def]
+    """A number whose first 11 bits are the nearest tf32; the tensor cores ignore the others."""
+    return (x.to(tl.int32, bitcast=True) + 0x1000).to(tl.float32, bitcast=True)

@@ -41,9 +41,11 @@ def launch(
         return [t for s in sums for t in _empty(s, B, n, X[0])]
     padding = -m % PADDED + PADDED
     Y = [torch.cat([y, y[:, -1:].expand(-1, padding, -1)], -2) for y in Y]
-    outputs = [_output(s, padding, precision) for s in sums]
+    spec, tensors = prepare(formula, sums, X, Y, parameters, mask, precision)
+    summed = all(leaf.coordinates for leaf in spec.leaves)
+    outputs = [_output(s, padding, precision, summed) for s in sums]
     specs = [o.spec for o in outputs if isinstance(o.spec, OutputSpec)]
-    spec, tensors = prepare(formula, sums, specs, X, Y, parameters, mask, precision)
+    spec = replace(spec, outputs=tuple(specs))
     tensors += [t for o in outputs for t in o.tensors]
     tile = shape(spec, n, m)
     row_blocks = -(-n // tile.BM)
@@ -97,14 +99,13 @@ def active_tiles(mask: Mask, n: int, m: int, BM: int, BN: int) -> list[Tensor]:
 def prepare(
     formula: Formula,
     sums: Sequence[Sum],
-    outputs: list[OutputSpec],
     X: list[Tensor],
     Y: list[Tensor],
     parameters: list[Tensor],
     mask: Mask,
     precision: str,
 ) -> tuple[Spec, list[Tensor]]:
-    """The spec and the tensors of scores and parameters."""
+    """The spec, without outputs, and the tensors of scores and parameters."""
     kinds = formula.kinds
     X, Y = centred(kinds, X, Y)
     expressions = tuple(s.expression for s in sums)
@@ -122,7 +123,7 @@ def prepare(
     )
     specs: Any = tuple(operand.spec for operand in operands)
     spec = Spec(
-        program, specs, len(parameters), singular, tuple(outputs),
+        program, specs, len(parameters), singular, (),
         mask.lower is not None, mask.upper is not None, mask.blocks is not None,
     )  # fmt: skip
     tensors = [t for operand in operands for t in operand.tensors]
@@ -132,16 +133,16 @@ def prepare(
     return spec, tensors
 
 
-def _output(s: Sum, padding: int, precision: str) -> Operand:
+def _output(s: Sum, padding: int, precision: str, summed: bool) -> Operand:
     if s.how == "maximum":
         return Operand(OutputSpec(1, "maximum"))
     V = torch.nn.functional.pad(s.V, (0, 0, 0, padding))
     if s.how == "softmax":
-        operand = output_operand(V, precision, direct=0)
+        operand = output_operand(V, precision, summed, direct=0)
         assert isinstance(operand.spec, OutputSpec)
         operand.spec = replace(operand.spec, softmax=True)
         return operand
-    return output_operand(V, precision)
+    return output_operand(V, precision, summed)
 
 
 def _splits(programs: int, tiles: int, sums: Sequence[Sum]) -> tuple[int, int]:

@@ -132,8 +132,12 @@ def split(A: Tensor, width: int, terms: int, columns: bool = False) -> tuple[lis
     return [high, low], down
 
 
-def output_operand(V: Tensor, precision: str, direct: int = DIRECT) -> Operand:
-    """The columns ``V [B, m, c]`` that a value is summed against; up to ``direct`` in registers."""
+def output_operand(V: Tensor, precision: str, summed: bool, direct: int = DIRECT) -> Operand:
+    """The columns ``V [B, m, c]`` that a value is summed against; up to ``direct`` in registers.
+
+    ``summed`` says that all scores are sums over coordinates. Their values are best left as they
+    are, which tf32 does; those of scores that are products are at once in the layout of halves.
+    """
     c = V.shape[-1]
     if c <= direct:
         return Operand(OutputSpec(c, "fma"), [V.mT.contiguous()])
@@ -142,9 +146,19 @@ def output_operand(V: Tensor, precision: str, direct: int = DIRECT) -> Operand:
         padded = V.new_zeros(*V.shape[:-1], spec.width)
         padded[..., :c] = 2 * V  # the kernel halves its sums
         return Operand(spec, [padded])
+    if precision == "medium" and summed:
+        spec = OutputSpec(c, "tf32")
+        columns = V.new_zeros(V.shape[0], spec.width, V.shape[1])
+        columns[:, :c] = rounded(V.mT)
+        return Operand(spec, [columns])
     spec = OutputSpec(c, "half3" if precision == "high" else "half1")
     parts, scale = split(V, spec.width, 3 if precision == "high" else 1, columns=True)
     return Operand(spec, parts, scale=scale)
+
+
+def rounded(V: Tensor) -> Tensor:
+    """The nearest numbers with the 11 bits of tf32, whose further bits the tensor cores ignore."""
+    return ((V.contiguous().view(torch.int32) + 0x1000) & -0x2000).view(torch.float32)
 
 
 def _padded(q: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 import sympy
 import torch
@@ -104,9 +105,11 @@ def gradient(
         F: Formula, sums: list[Sum], X: Points, Y: Points, parameters: Points, mask: Mask
     ) -> Points:
         results: Points = []
-        for group in _groups(sums, X):
+        wide, places = _merged(sums)
+        for group in _groups(wide, X):
             results += launch(F, group, X, Y, parameters, mask, how.precision)
-        return _joined(results, sums)
+        joined = _joined(results, wide)
+        return [factor * joined[k][..., columns] for k, columns, factor in places]
 
     mask = how.mask(blocks)
     grads = gradient_by_sides(run, how.formula, X, Y, parameters, V, U, mask, needs)
@@ -118,9 +121,8 @@ def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precisio
     """How a product with one column runs, and why."""
     ones = torch.ones_like(Y[0][..., :1])
     sums = [Sum(formula.expression, ones)]
-    specs = [OutputSpec(1, "fma")]
-    spec, _ = prepare(formula, sums, specs, X, Y, parameters, Mask(), precision)
-    tile = shape(spec, X[0].shape[-2], Y[0].shape[-2])
+    spec, _ = prepare(formula, sums, X, Y, parameters, Mask(), precision)
+    tile = shape(replace(spec, outputs=(OutputSpec(1, "fma"),)), X[0].shape[-2], Y[0].shape[-2])
     how = {0: "an IEEE float32 product", 1: "a product of halves", 3: "a product of split halves"}
     scores = [
         f"{len(leaf.coordinates)} coordinates in registers" if leaf.coordinates else how[leaf.terms]
@@ -130,6 +132,33 @@ def explain(formula: Formula, X: Points, Y: Points, parameters: Points, precisio
         f'Triton backend, precision="{precision}", tiles of {tile.BM} x {tile.BN} by {tile.warps} '
         f"warps. Scores: {'; '.join(scores) or 'none'}."
     )
+
+
+def _merged(sums: list[Sum]) -> tuple[list[Sum], list[tuple[int, slice, float]]]:
+    """Sums of proportional expressions as one sum of more columns.
+
+    Returns
+    -------
+    list of Sum
+    list of (int, slice, float)
+        For each given sum, the number of its sum, its columns there and the factor between them.
+    """
+    expressions: list[sympy.Expr] = []
+    columns: list[list[Tensor]] = []
+    places: list[tuple[int, slice, float]] = []
+    for s in sums:
+        ratios = ((k, s.expression / e) for k, e in enumerate(expressions) if e != 0)
+        k, factor = next(((k, r) for k, r in ratios if r.is_number and r != 0), (len(columns), 1))
+        if k == len(columns):
+            expressions.append(s.expression)
+            columns.append([])
+        same = next((a for a, V in enumerate(columns[k]) if V is s.V), len(columns[k]))
+        start = sum(V.shape[-1] for V in columns[k][:same])
+        if same == len(columns[k]):
+            columns[k].append(s.V)
+        places.append((k, slice(start, start + s.V.shape[-1]), float(factor)))
+    wide = [Sum(e, torch.cat(parts, -1)) for e, parts in zip(expressions, columns)]
+    return wide, places
 
 
 def _groups(sums: list[Sum], X: Points) -> list[list[Sum]]:

@@ -37,15 +37,27 @@ class OutputSpec:
     """``out_i = sum_j F_ij V_j`` of ``c`` columns; or the row maximum; or the softmax of ``F``."""
 
     c: int
-    how: str  # fma, half3, half1, ieee or maximum
+    how: str  # fma, half3, half1, tf32, ieee or maximum
     softmax: bool = (
         False  # whether F is an exponent of 2, to be taken relative to its row's largest
     )
 
     @property
+    def halves(self) -> int:
+        """Into how many halves values and V are split: none, one or two."""
+        return {"half1": 1, "half3": 2}.get(self.how, 0)
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Columns of the tiles of V in a product: one power of two, or two where that is less."""
+        whole = _power(self.c)
+        parts = (whole // 2, _power(self.c - whole // 2))
+        return parts if parts[0] >= 16 and sum(parts) < whole else (whole,)
+
+    @property
     def width(self) -> int:
-        """Columns of the tile of V in a product."""
-        return max(16, 1 << (self.c - 1).bit_length())
+        """All of them."""
+        return sum(self.widths)
 
 
 @dataclass(frozen=True)
@@ -60,6 +72,11 @@ class Spec:
     lower: bool
     upper: bool
     blocks: bool
+
+
+def _power(c: int) -> int:
+    """The columns of a tile that holds ``c``: a power of two, at least 16."""
+    return max(16, 1 << (c - 1).bit_length())
 
 
 @functools.lru_cache(maxsize=1024)
@@ -80,6 +97,9 @@ class _Writer:
         self.after: list[str] = []
         for k, leaf in enumerate(spec.leaves):
             self._coordinates(k, leaf) if leaf.coordinates else self._product(k, leaf)
+        summed = spec.leaves and all(leaf.coordinates for leaf in spec.leaves)
+        if summed and any(o.halves or (o.softmax and o.how == "tf32") for o in spec.outputs):
+            self._laid_out_as_product()
         self._values()
 
     def text(self) -> str:
@@ -100,7 +120,7 @@ class _Writer:
             "import triton",
             "import triton.language as tl",
             "",
-            "from mercer.engine.gpu.functions import acos, asin, sign, tanh",
+            "from mercer.engine.gpu.functions import acos, asin, sign, tanh, tf32",
             "",
             "",
             "@triton.jit",
@@ -202,6 +222,20 @@ class _Writer:
             bound = "maximum" if leaf.clamp > 0 else "minimum"
             self.inner.append(f"L{k} = tl.{bound}(L{k}, 0.0)")
 
+    def _laid_out_as_product(self) -> None:
+        """Add a product of zeros to the first leaf.
+
+        The largest entry of a row is wanted, for halves or a softmax. In the layout of a product
+        four threads share a row; in that of sums over coordinates a whole warp does, which takes
+        five exchanges an entry.
+        """
+        self.before += [
+            "zero = tl.where(split < 0, 1.0, 0.0).to(tl.float16)  # which the compiler cannot know",
+            "zx = tl.zeros([BM, 16], tl.float16) + zero",
+            "zy = tl.zeros([16, BN], tl.float16) + zero",
+        ]
+        self.inner.append("L0 = tl.dot(zx, zy, L0)")
+
     # -- values and sums -------------------------------------------------------------------------
 
     def _values(self) -> None:
@@ -243,43 +277,74 @@ class _Writer:
             self._product_sum(o, output, value, masked)
 
     def _product_sum(self, o: int, output: OutputSpec, value: str, masked: bool) -> None:
-        C = output.width
-        soft = output.softmax
-        half = output.how in ("half3", "half1")
-        parts = ("h", "l") if output.how == "half3" else ("h",)
-        self.before.append(f"u{o} = tl.arange(0, {C})")
-        self.before.append(f"acc{o} = tl.zeros([BM, {C}], tl.float32)")
-        for part in parts:
-            self.pointers.append(f"v{part}{o}")
-            at = f"v{part}{o} + (b * mp + j[:, None]) * {C} + u{o}[None, :]"
-            self.inner.append(f"v{part}t{o} = tl.load({at})")
-        if soft:
+        if output.softmax:
             self._running_maximum(o, value, masked)
             value = f"e{o}"
+        parts = ("h", "l")[: output.halves] or ("h",)
+        self.pointers += [f"v{part}{o}" for part in parts]
+        if output.halves:
+            self._split(o, output, value)
+        elif output.how == "tf32":
+            self.inner.append(f"r{o} = tf32({value})")
+        self.after += self._total(o) if output.softmax else []
+        start = 0
+        for w, C in enumerate(output.widths):
+            self._tile_product(f"{o}_{w}", o, output, (start, C), value)
+            start += C
+
+    def _split(self, o: int, output: OutputSpec, value: str) -> None:
+        """``g``, the values brought to the range of halves, and its halves."""
+        self._scaled(o, output, value)
+        self.inner.append(f"gh{o} = g{o}.to(tl.float16)")
+        if output.halves == 2:
+            self.inner.append(f"gl{o} = (g{o} - gh{o}.to(tl.float32)).to(tl.float16)")
+
+    def _tile_product(
+        self, a: str, o: int, output: OutputSpec, columns: tuple[int, int], value: str
+    ) -> None:
+        """Sum against the columns of V from ``start`` on, ``C`` of them."""
+        start, C = columns
+        self.before.append(f"u{a} = {start} + tl.arange(0, {C})")
+        self.before.append(f"acc{a} = tl.zeros([BM, {C}], tl.float32)")
+        for part in ("h", "l")[: output.halves] or ("h",):
+            at = f"v{part}{o} + (b * mp + j[:, None]) * {output.width} + u{a}[None, :]"
+            if output.how == "tf32":  # the tensor cores read these column by column
+                at = f"v{part}{o} + (b * {output.width} + u{a}[:, None]) * mp + j[None, :]"
+            self.inner.append(f"v{part}t{a} = tl.load({at})")
+        if output.softmax:
+            self.inner.append(f"acc{a} = acc{a} * shrink{o}[:, None]")
         # The tensor cores cut off what they add to an accumulator: it is filled for one tile alone,
         # and an addition that rounds puts the tiles together.
-        if half:
-            self._scaled(o, output, value)
-            self.inner.append(f"gh{o} = g{o}.to(tl.float16)")
-            dots = [f"w{o} = tl.dot(gh{o}, vht{o})"]
-            if len(parts) == 2:
-                self.inner.append(f"gl{o} = (g{o} - gh{o}.to(tl.float32)).to(tl.float16)")
-                dots = [
-                    f"w{o} = tl.dot(gl{o}, vht{o})",
-                    f"w{o} = tl.dot(gh{o}, vlt{o}, w{o})",
-                    f"w{o} = tl.dot(gh{o}, vht{o}, w{o})",
-                ]
-            self.inner += [*dots, f"acc{o} = tl.fma(w{o}, down{o}, acc{o})"]
+        if output.halves == 2:
+            self.inner += [
+                f"w{a} = tl.dot(gl{o}, vht{a})",
+                f"w{a} = tl.dot(gh{o}, vlt{a}, w{a})",
+                f"w{a} = tl.dot(gh{o}, vht{a}, w{a})",
+                f"acc{a} = tl.fma(w{a}, down{o}, acc{a})",
+            ]
+        elif output.halves:
+            self.inner += [
+                f"w{a} = tl.dot(gh{o}, vht{a})",
+                f"acc{a} = tl.fma(w{a}, down{o}, acc{a})",
+            ]
+        elif output.how == "tf32":
+            dot = f'tl.dot(r{o}, tl.trans(vht{a}), input_precision="tf32")'
+            self.inner += [f"w{a} = {dot}", f"acc{a} += w{a}"]
         else:
-            self.inner.append(f'w{o} = tl.dot({value}, vht{o}, input_precision="ieee")')
-            self.inner.append(f"acc{o} = tl.fma(w{o}, 0.5, acc{o})")  # V is doubled
-        if soft:
-            self.after.append(f"total{o} = tl.where(l{o} == 0.0, 1.0, l{o})")
-            self.after.append(f"acc{o} = acc{o} / total{o}[:, None]")
-            self.after.append(f"tl.store(lse + b * n + i, base{o} + tl.log2(total{o}), mask=i < n)")
-        place = f"out{o} + ((split * batches + b) * n + ic[:, None]) * {output.c} + u{o}[None, :]"
-        keep = f"(i < n)[:, None] & (u{o} < {output.c})[None, :]"
-        self.after.append(f"tl.store({place}, acc{o}, mask={keep})")
+            self.inner.append(f'w{a} = tl.dot({value}, vht{a}, input_precision="ieee")')
+            self.inner.append(f"acc{a} = tl.fma(w{a}, 0.5, acc{a})")  # V is doubled
+        if output.softmax:
+            self.after.append(f"acc{a} = acc{a} / total{o}[:, None]")
+        place = f"out{o} + ((split * batches + b) * n + ic[:, None]) * {output.c} + u{a}[None, :]"
+        keep = f"(i < n)[:, None] & (u{a} < {output.c})[None, :]"
+        self.after.append(f"tl.store({place}, acc{a}, mask={keep})")
+
+    def _total(self, o: int) -> list[str]:
+        """The sum of the exponentials, one for an empty row, and where it is kept."""
+        return [
+            f"total{o} = tl.where(l{o} == 0.0, 1.0, l{o})",
+            f"tl.store(lse + b * n + i, base{o} + tl.log2(total{o}), mask=i < n)",
+        ]
 
     def _scaled(self, o: int, output: OutputSpec, value: str) -> None:
         """``g``: each row of the tile with its largest entry at 2^15: halves then hold small ones.
@@ -308,7 +373,6 @@ class _Writer:
             f"e{o} = tl.exp2(s{o} - base{o}[:, None])",
             f"shrink{o} = tl.exp2(m{o} - base{o})",
             f"l{o} = l{o} * shrink{o} + tl.sum(e{o}, 1)",
-            f"acc{o} = acc{o} * shrink{o}[:, None]",
             f"m{o} = most{o}",
         ]
 
