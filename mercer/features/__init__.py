@@ -1,5 +1,19 @@
 """Finite feature maps: vectors whose inner products are a kernel."""
 
 from mercer.features.base import FeatureMap
+from mercer.features.random import (
+    PositiveRandomFeatures,
+    RandomFourierFeatures,
+    attention_operator,
+    gaussian_projections,
+    linear_attention,
+)
 
-__all__ = ["FeatureMap"]
+__all__ = [
+    "FeatureMap",
+    "PositiveRandomFeatures",
+    "RandomFourierFeatures",
+    "attention_operator",
+    "gaussian_projections",
+    "linear_attention",
+]

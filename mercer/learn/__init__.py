@@ -1,8 +1,9 @@
 """Estimators: regression and classification by kernels."""
 
 from mercer.learn.classifier import KernelClassifier
+from mercer.learn.feature_regressor import FeatureRegressor
 from mercer.learn.plan import Plan, plan
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
 
-__all__ = ["KernelClassifier", "KernelRegressor", "Plan", "load", "plan"]
+__all__ = ["FeatureRegressor", "KernelClassifier", "KernelRegressor", "Plan", "load", "plan"]
