@@ -43,8 +43,8 @@ class FeatureRegressor(RegressorMixin, Estimator):
     count : int
         ``D``, the number of features; even for ``"fourier"``.
     coupling : {"independent", "orthogonal", "simplex", "simplex+"}
-        Of the projections, see :func:`mercer.features.random.projections.coupled`; ``"independent"`` for a
-        kernel whose spectral law is not isotropic, such as ``"laplace"``.
+        Of the projections, see :func:`mercer.features.gaussian_projections`; ``"independent"`` for
+        a kernel whose spectral law is not isotropic, such as ``"laplace"``.
     kernel : str or Kernel
         ``"rbf"``, ``"matern12"``, ``"matern32"``, ``"matern52"``, ``"laplace"``; or a stationary
         kernel with a spectral law.

@@ -23,6 +23,7 @@ from mercer.linalg.conjugate_gradients_iteration import ConjugateGradients
 TOLERANCE = {torch.float32: 1e-3, torch.float64: 1e-8}
 PATH_TOLERANCE = 1e-2  # enough to compare regularisations by
 PATH_MOST = 20
+EQUAL = 1e-3  # relative difference of validation errors that counts as none
 MOST = 200
 SAMPLE = 4  # rows for each centre in the sample that preconditions
 FIRST, FINAL = "path/", "final/"
@@ -125,7 +126,9 @@ class _Nystrom:
             record = {"iteration": cg.iteration, "of": limit, "residual": cg.residual}
             self._report(record, lambda: _prefixed(cg, FIRST))
         errors = self._errors(cg.X)
-        best = min(range(len(values)), key=lambda k: (errors[k], -values[k]))
+        # Errors that are this near may change places with the order of a sum: the smoothest wins.
+        near = [k for k, error in enumerate(errors) if error <= (1 + EQUAL) * min(errors)]
+        best = max(near, key=lambda k: values[k])
         record = {"iteration": cg.iteration, "of": limit, "validation_error": errors[best]}
         self._report(record, lambda: _prefixed(cg, FIRST))
         return best, cg.X[:, best * self.c : (best + 1) * self.c].contiguous(), cg.iteration
