@@ -24,8 +24,9 @@ $(VENV)/.dev: $(VENV)/.torch pyproject.toml
 demo: $(VENV)/.demo
 	$(VENV)/bin/mercer demo
 
+# Two processes of one thread each: most tests are too small for two threads.
 test: $(VENV)/.dev
-	$(VENV)/bin/python -m pytest
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
 
 mutants: $(VENV)/.dev
 	$(VENV)/bin/python tests/mutants.py

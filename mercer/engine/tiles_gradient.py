@@ -4,6 +4,9 @@ With ``L = sum_ij F_ij U_i . V_j`` and ``T = U V^T``, each tile gives ``W = dF/d
 
     dV += F^T U,   dX, dY += (W, W^T applied to the other points),   dp += sum(dF/dp * T).
 
+Of a single column ``T`` is a factor of the row times one of the column. Both go into the other
+operands of these products, and no tile is multiplied by it.
+
 The same gradient written with reductions, for second derivatives, is in ``derivatives.py``.
 """
 
@@ -11,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import sympy
 import torch
 from torch import Tensor
 
@@ -45,25 +49,33 @@ def gradient_tiles(
     S, P = len(X), len(parameters)
     need_score = [needs[k] or needs[S + k] for k in range(S)]
     need_parameter = list(needs[2 * S : 2 * S + P])
-    T = score_symbol(S, "dot")
     scores = [k for k in range(S) if need_score[k] and formula.kinds[k] != "sign"]
     names = [formula.symbols[k] for k in scores]
     names += [p for p, need in zip(formula.parameter_symbols, need_parameter) if need]
-    expressions = [formula.derivative(name).expression * T for name in names]
-    if needs[-1]:
-        expressions.append(formula.expression)
+    slopes = [formula.derivative(name).expression for name in names]
+    single = V.shape[-1] == 1 and all(formula.kinds[k] != "l1_distance" for k in scores)
+    if single:
+        expressions, extended, left, right = slopes, formula, X, Y
+    else:
+        T = score_symbol(S, "dot")
+        expressions = [slope * T for slope in slopes]
+        extended = Formula(formula.expression, (*formula.kinds, "dot"), P)
+        left, right = [*X, U], [*Y, V]
+    from_point = _of_same_sum(formula, scores, slopes, needs) if single and needs[-1] else None
+    if needs[-1] and from_point is None:
+        expressions = [*expressions, formula.expression]
 
     grads = [torch.zeros_like(t) if need else t.new_empty(0)
              for t, need in zip([*X, *Y, *parameters, V], needs)]  # fmt: skip
     if not expressions:
         return grads
-    extended = Formula(formula.expression, (*formula.kinds, "dot"), P)
     n, m = U.shape[-2], V.shape[-2]
     evaluate = Evaluator(
-        expressions, extended, [*X, U], [*Y, V], parameters, mask, precision, backend, n, m
+        expressions, extended, left, right, parameters, mask, precision, backend, n, m
     )
+    factors = (U, V) if single else None
     points = [
-        Points(formula.kinds[k], evaluate.X[k], evaluate.Y[k], needs[k], needs[S + k])
+        Points(formula.kinds[k], evaluate.X[k], evaluate.Y[k], needs[k], needs[S + k], factors)
         for k in scores
     ]
     sums = [torch.zeros(p.shape, dtype=torch.float64, device=p.device)
@@ -74,11 +86,16 @@ def gradient_tiles(
         for point, W in zip(points, outputs):
             point.add(W, tile)
         for total, W in zip(sums, outputs[len(points) :]):
+            if single:
+                W = (W @ V[tile.b, tile.j]) * U[tile.b, tile.i]
             total[tile.b] += W.sum((-2, -1))
-        if needs[-1]:
+        if needs[-1] and from_point is None:
             values.add(outputs[-1].mT, tile.b, tile.j, tile.i)
 
-    if needs[-1]:
+    if from_point is not None:
+        k, ratio = from_point
+        grads[-1] = ratio * points[k].to_y.result()[..., -1:]  # sum_i W_ij U_i
+    elif needs[-1]:
         grads[-1] = values.result()
     for k, point in zip(scores, points):
         dx, dy = point.result()
@@ -88,6 +105,21 @@ def gradient_tiles(
     for k, total in zip(needed, sums):
         grads[2 * S + k] = total.to(parameters[k].dtype)
     return grads
+
+
+def _of_same_sum(
+    formula: Formula,
+    scores: Sequence[int],
+    slopes: Sequence[sympy.Expr],
+    needs: Sequence[bool],
+) -> tuple[int, float] | None:
+    """Which score's ``sum_i W_ij U_i`` is a multiple of ``sum_i F_ij U_i``, and the factor."""
+    for at, k in enumerate(scores):
+        if formula.kinds[k] == "squared_distance" and needs[len(formula.kinds) + k]:
+            ratio = formula.expression / slopes[at] if slopes[at] != 0 else sympy.nan
+            if ratio.is_number and ratio.is_finite:
+                return at, float(ratio)
+    return None
 
 
 def _fused(
@@ -128,16 +160,28 @@ def _fused(
 class Points:
     """Collects the gradient of one score in its points."""
 
-    def __init__(self, kind: str, x: Tensor, y: Tensor, need_x: bool, need_y: bool) -> None:
+    def __init__(
+        self,
+        kind: str,
+        x: Tensor,
+        y: Tensor,
+        need_x: bool,
+        need_y: bool,
+        factors: tuple[Tensor, Tensor] | None = None,
+    ) -> None:
         self.kind, self.x, self.y = kind, x, y
         self.need_x, self.need_y = need_x, need_y
+        self.factors = factors  # of the weights' rows and columns, [B, n, 1] and [B, m, 1]
         if kind == "l1_distance":
             self.dx, self.dy = torch.zeros_like(x), torch.zeros_like(y)
             return
         # The ones make W's row sums in the same product.
-        ones = kind == "squared_distance"
-        self.to_x = Accumulator(_with_ones(y) if ones else y, x.shape[-2])
-        self.to_y = Accumulator(_with_ones(x) if ones else x, y.shape[-2], transposed=True)
+        if kind == "squared_distance":
+            x, y = _with_ones(x), _with_ones(y)
+        if factors is not None:
+            x, y = x * factors[0], y * factors[1]
+        self.to_x = Accumulator(y, x.shape[-2])
+        self.to_y = Accumulator(x, y.shape[-2], transposed=True)
 
     def add(self, W: Tensor, tile: Tile) -> None:
         """Add what the tile ``W`` of weights contributes."""
@@ -158,6 +202,8 @@ class Points:
         if self.kind == "l1_distance":
             return self.dx, self.dy
         dx, dy = self.to_x.result(), self.to_y.result()
+        if self.factors is not None:
+            dx, dy = self.factors[0] * dx, self.factors[1] * dy
         if self.kind == "dot":
             return dx, dy
         return (

@@ -5,5 +5,20 @@ from mercer.learn.feature_regressor import FeatureRegressor
 from mercer.learn.plan import Plan, plan
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
+from mercer.learn.spectral import (
+    SpectralRegressor,
+    SpectrallyTransformedClassifier,
+    SpectrallyTransformedRegressor,
+)
 
-__all__ = ["FeatureRegressor", "KernelClassifier", "KernelRegressor", "Plan", "load", "plan"]
+__all__ = [
+    "FeatureRegressor",
+    "KernelClassifier",
+    "KernelRegressor",
+    "Plan",
+    "SpectralRegressor",
+    "SpectrallyTransformedClassifier",
+    "SpectrallyTransformedRegressor",
+    "load",
+    "plan",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -137,7 +138,10 @@ def _class(name: str) -> type[Estimator]:
 
 def _encode(name: str, value: Any, tensors: dict[str, Tensor]) -> dict[str, Any]:
     from mercer.learn.calibration import Calibration
+    from mercer.learn.spectral.profile import SpectralProfile
 
+    if isinstance(value, SpectralProfile) and type(value).__module__ == SpectralProfile.__module__:
+        return {"profile": [type(value).__name__, dataclasses.asdict(value)]}  # type: ignore[call-overload]
     if isinstance(value, Tensor):
         tensors[name] = value
         return {"tensor": name}
@@ -168,6 +172,7 @@ def _decode(value: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     import torch
 
     from mercer.learn.calibration import Calibration
+    from mercer.learn.spectral import profile
 
     (kind,) = set(value) - {"dtype"}
     if kind == "tensor":
@@ -179,6 +184,12 @@ def _decode(value: dict[str, Any], tensors: dict[str, Tensor]) -> Any:
     if kind == "calibration":
         slope, biases = value["calibration"]
         return Calibration(slope, torch.tensor(biases, dtype=torch.float64))
+    if kind == "profile":
+        name, fields = value["profile"]
+        cls = getattr(profile, name, None)
+        if not (isinstance(cls, type) and issubclass(cls, profile.SpectralProfile)):
+            raise ValueError(f"unknown profile {name!r}")
+        return cls(**fields)
     if kind == "list":
         return [_decode(item, tensors) for item in value["list"]]
     if kind == "dict":
