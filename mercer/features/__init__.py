@@ -1,6 +1,7 @@
 """Finite feature maps: vectors whose inner products are a kernel."""
 
 from mercer.features.base import FeatureMap
+from mercer.features.points import DigitalNet, Halton, Lattice, PointSet
 from mercer.features.random import (
     PositiveRandomFeatures,
     RandomFourierFeatures,
@@ -10,7 +11,11 @@ from mercer.features.random import (
 )
 
 __all__ = [
+    "DigitalNet",
     "FeatureMap",
+    "Halton",
+    "Lattice",
+    "PointSet",
     "PositiveRandomFeatures",
     "RandomFourierFeatures",
     "attention_operator",

@@ -6,9 +6,9 @@ from mercer.learn.plan import Plan, plan
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
 from mercer.learn.spectral import (
-    SpectralRegressor,
     SpectrallyTransformedClassifier,
     SpectrallyTransformedRegressor,
+    SpectralRegressor,
 )
 
 __all__ = [
