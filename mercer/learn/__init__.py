@@ -2,6 +2,8 @@
 
 from mercer.learn.classifier import KernelClassifier
 from mercer.learn.feature_regressor import FeatureRegressor
+from mercer.learn.logistic import KernelLogisticRegression
+from mercer.learn.monitoring import DataQualityMonitor, LikelihoodRatioTest
 from mercer.learn.plan import Plan, plan
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
@@ -12,9 +14,12 @@ from mercer.learn.spectral import (
 )
 
 __all__ = [
+    "DataQualityMonitor",
     "FeatureRegressor",
     "KernelClassifier",
+    "KernelLogisticRegression",
     "KernelRegressor",
+    "LikelihoodRatioTest",
     "Plan",
     "SpectralRegressor",
     "SpectrallyTransformedClassifier",

@@ -7,11 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
-from mercer import checks
 from mercer.learn import containers
 from mercer.learn.calibration import Calibration
 from mercer.learn.machine import KernelMachine
@@ -71,7 +69,7 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         points = containers.points(self, X, reset=True)
-        labels = _labels(y)
+        labels = containers.labels(y)
         if len(labels) != len(points):
             raise ValueError(f"X has {len(points)} rows but y has {len(labels)}")
         weights = containers.weights(sample_weight, points)
@@ -138,15 +136,3 @@ class KernelClassifier(ClassifierMixin, KernelMachine):
 def _both(scores: Tensor) -> Tensor:
     """The scores of both classes from the one that was fitted."""
     return torch.cat([1 - scores, scores], dim=1) if scores.shape[1] == 1 else scores
-
-
-def _labels(y: Any) -> np.ndarray:
-    if isinstance(y, Tensor):
-        y = y.detach().cpu().numpy()
-    array = np.asarray(y)
-    if array.dtype.kind == "f":
-        tensor = torch.from_numpy(np.array(array, dtype=np.float64))
-        checks.finite("y", tensor[:, None] if tensor.ndim == 1 else tensor)
-    labels = column_or_1d(y, warn=True)
-    check_classification_targets(labels)
-    return labels

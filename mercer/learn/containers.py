@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
 from torch import Tensor
 
 from mercer import checks
@@ -93,6 +94,25 @@ def targets(y: Any, like: Tensor) -> Tensor:
     checks.finite("y", column)
     tensor = tensor.to(like)
     return checks.finite("y (in the dtype of X)", tensor)
+
+
+def labels(y: Any) -> np.ndarray:
+    """Read labels of classes, numbers or strings, ``[n]``.
+
+    Raises
+    ------
+    ValueError
+        If labels are missing, not finite, or values of a regression.
+    """
+    if isinstance(y, Tensor):
+        y = y.detach().cpu().numpy()
+    array = np.asarray(y)
+    if array.dtype.kind == "f":
+        tensor = torch.from_numpy(np.array(array, dtype=np.float64))
+        checks.finite("y", tensor[:, None] if tensor.ndim == 1 else tensor)
+    column = column_or_1d(y, warn=True)
+    check_classification_targets(column)
+    return column
 
 
 def weights(sample_weight: Any, like: Tensor) -> Tensor:

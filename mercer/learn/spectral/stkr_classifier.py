@@ -7,11 +7,8 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
-from torch import Tensor
+from sklearn.utils.validation import check_is_fitted
 
-from mercer import checks
 from mercer.learn import containers
 from mercer.learn.spectral.stkr_machine import TransformedMachine, stacked
 
@@ -69,7 +66,7 @@ class SpectrallyTransformedClassifier(ClassifierMixin, TransformedMachine):
         if y is None:
             raise ValueError("requires y to be passed, but the target y is None")
         points = containers.points(self, X, reset=True)
-        labels = _labels(y)
+        labels = containers.labels(y)
         if len(labels) != len(points):
             raise ValueError(f"X has {len(points)} rows but y has {len(labels)}")
         self.classes_ = np.unique(labels)
@@ -107,13 +104,3 @@ class SpectrallyTransformedClassifier(ClassifierMixin, TransformedMachine):
         return containers.give_back(
             self.classes_[index], containers.container_of(X), self._target_names
         )
-
-
-def _labels(y: Any) -> np.ndarray:
-    array = y.detach().cpu().numpy() if isinstance(y, Tensor) else np.asarray(y)
-    if array.dtype.kind == "f":
-        tensor = torch.from_numpy(np.array(array, dtype=np.float64))
-        checks.finite("y", tensor[:, None] if tensor.ndim == 1 else tensor)
-    labels = column_or_1d(array, warn=True)
-    check_classification_targets(labels)
-    return labels
