@@ -1,6 +1,8 @@
 """Finite feature maps: vectors whose inner products are a kernel."""
 
 from mercer.features.base import FeatureMap
+from mercer.features.cubature import Cubature, integrate
+from mercer.features.gram import gram
 from mercer.features.points import DigitalNet, Halton, Lattice, PointSet
 from mercer.features.random import (
     PositiveRandomFeatures,
@@ -11,6 +13,7 @@ from mercer.features.random import (
 )
 
 __all__ = [
+    "Cubature",
     "DigitalNet",
     "FeatureMap",
     "Halton",
@@ -20,5 +23,7 @@ __all__ = [
     "RandomFourierFeatures",
     "attention_operator",
     "gaussian_projections",
+    "gram",
+    "integrate",
     "linear_attention",
 ]

@@ -1,5 +1,6 @@
 """Kernels ``k(x, y)``, one card a file, and their algebra."""
 
+from mercer.kernels.adaptive_digitally_shift_invariant import AdaptiveDigitallyShiftInvariant
 from mercer.kernels.algebra import KernelPower, KernelProduct, KernelSum, ScaledKernel
 from mercer.kernels.arc_cosine import ArcCosine
 from mercer.kernels.base import Kernel
@@ -7,6 +8,7 @@ from mercer.kernels.cauchy import Cauchy
 from mercer.kernels.config import from_config, to_config
 from mercer.kernels.constant import Constant
 from mercer.kernels.cosine import Cosine
+from mercer.kernels.digitally_shift_invariant import DigitallyShiftInvariant
 from mercer.kernels.inverse_multiquadric import InverseMultiquadric
 from mercer.kernels.laplace import Laplace
 from mercer.kernels.linear import Linear
@@ -15,17 +17,21 @@ from mercer.kernels.periodic import Periodic
 from mercer.kernels.polynomial import Polynomial
 from mercer.kernels.rational_quadratic import RationalQuadratic
 from mercer.kernels.rbf import RBF
+from mercer.kernels.shift_invariant import ShiftInvariant
 from mercer.kernels.spectral_mixture import SpectralMixture
 from mercer.kernels.stationary import Stationary
+from mercer.kernels.weighted_product import WeightedProduct
 from mercer.kernels.wendland import Wendland
 from mercer.kernels.white import White
 
 __all__ = [
     "RBF",
+    "AdaptiveDigitallyShiftInvariant",
     "ArcCosine",
     "Cauchy",
     "Constant",
     "Cosine",
+    "DigitallyShiftInvariant",
     "InverseMultiquadric",
     "Kernel",
     "KernelPower",
@@ -38,8 +44,10 @@ __all__ = [
     "Polynomial",
     "RationalQuadratic",
     "ScaledKernel",
+    "ShiftInvariant",
     "SpectralMixture",
     "Stationary",
+    "WeightedProduct",
     "Wendland",
     "White",
     "from_config",

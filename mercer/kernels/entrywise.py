@@ -8,6 +8,7 @@ import operator
 from mercer.kernels.profile import combined
 from mercer.operators import (
     Diagonal,
+    EntrywiseProduct,
     Identity,
     KernelOperator,
     Operator,
@@ -15,6 +16,7 @@ from mercer.operators import (
     Sum,
     Zero,
 )
+from mercer.operators.by_rows import ByRows
 
 
 def entrywise_product(A: Operator, B: Operator) -> Operator:
@@ -23,7 +25,7 @@ def entrywise_product(A: Operator, B: Operator) -> Operator:
     Parameters
     ----------
     A, B : Operator, shape (*batch, n, m)
-        Zeros, diagonals, kernel operators, and sums and multiples of such.
+        Zeros, diagonals, kernel operators, functions of pairs, and sums and multiples of such.
 
     Returns
     -------
@@ -60,6 +62,8 @@ def entrywise_product(A: Operator, B: Operator) -> Operator:
             precision=A.precision,
             tags=A.tags & B.tags,
         )
+    if isinstance(A, ByRows) or isinstance(B, ByRows):
+        return EntrywiseProduct(A, B)
     raise NotImplementedError(
         f"the entrywise product of a {type(A).__name__} and a {type(B).__name__} has no fast form"
     )

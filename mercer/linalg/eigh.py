@@ -17,6 +17,8 @@ from mercer.operators.circulant import Circulant
 from mercer.operators.diagonal import Diagonal
 from mercer.operators.kronecker import Kronecker
 from mercer.operators.scaled import Scaled
+from mercer.operators.walsh import Walsh
+from mercer.operators.walsh_hadamard import walsh_hadamard
 
 SMALL = 4096  # rows up to which the dense decomposition is the default
 METHODS = ("structure", "dense", "krylov")
@@ -40,9 +42,9 @@ def eigh(
 ) -> Eigen:
     """Return all eigenpairs of a symmetric operator, or those of the ``rank`` largest eigenvalues.
 
-    Without a method: the rule of Diagonal, Circulant, Kronecker and their multiples; else the dense
-    decomposition up to 4096 rows; else block Krylov, which needs a rank. The eigenvalues of block
-    Krylov are differentiable once; its eigenvectors are constants.
+    Without a method: the rule of Diagonal, Circulant, Walsh, Kronecker and their multiples; else
+    the dense decomposition up to 4096 rows; else block Krylov, which needs a rank. The eigenvalues
+    of block Krylov are differentiable once; its eigenvectors are constants.
 
     Parameters
     ----------
@@ -133,7 +135,7 @@ def _(K: Scaled, rank: int) -> Eigen | None:
 def _(K: Circulant, rank: int) -> Eigen:
     """Cosines and sines; every frequency but the first and the middle one has both."""
     n = K.n
-    spectrum = torch.fft.rfft(K.column).real  # [*batch, n // 2 + 1]
+    spectrum = K.spectrum().real  # [*batch, n // 2 + 1]
     k = torch.arange(n, device=K.device)  # column k: cosine up to n // 2, then sines
     frequency = torch.minimum(k, n - k)
     values, order = spectrum[..., frequency].sort(dim=-1)
@@ -142,8 +144,17 @@ def _(K: Circulant, rank: int) -> Eigen:
     basis = torch.where(k <= n // 2, angle.cos(), angle.sin())
     single = (frequency == 0) | (2 * frequency == n)
     basis = basis * torch.where(single, 1.0, math.sqrt(2.0)).to(K.dtype) / math.sqrt(max(n, 1))
-    vectors = basis[:, order].movedim(0, -2)  # [*batch, n, r]
+    vectors = K.reordered(basis, 0)[:, order].movedim(0, -2)  # [*batch, n, r]
     return Eigen(values[..., n - rank :], vectors)
+
+
+@eigh_structure.register
+def _(K: Walsh, rank: int) -> Eigen:
+    """The columns of the Hadamard matrix."""
+    values, order = K.spectrum().sort(dim=-1)
+    order = order[..., K.n - rank :]
+    unit = torch.nn.functional.one_hot(order, K.n).mT.to(K.dtype)  # [*batch, n, r]
+    return Eigen(values[..., K.n - rank :], walsh_hadamard(unit, dim=-2))
 
 
 @eigh_structure.register

@@ -15,7 +15,6 @@ from mercer.linalg.shifted import split_shift
 from mercer.linalg.woodbury import woodbury_logdet
 from mercer.operators.base import Operator
 from mercer.operators.block import Block
-from mercer.operators.circulant import Circulant
 from mercer.operators.dense import Dense
 from mercer.operators.diagonal import Diagonal
 from mercer.operators.identity import Identity
@@ -23,6 +22,7 @@ from mercer.operators.kronecker import Kronecker
 from mercer.operators.low_rank import LowRank
 from mercer.operators.product import Product
 from mercer.operators.scaled import Scaled
+from mercer.operators.spectral import Spectral
 from mercer.operators.sum import Sum
 from mercer.operators.zero import Zero
 
@@ -93,16 +93,10 @@ def _(K: Scaled, inner: Inner) -> SignLog:
 
 
 @slogdet_structure.register
-def _(K: Circulant, inner: Inner) -> SignLog:
-    spectrum = torch.fft.rfft(K.column)  # [*batch, n // 2 + 1]
-    size = spectrum.abs().log()
-    # All frequencies but the first, and the middle one of an even n, stand for a conjugate pair.
-    pairs = size[..., 1 : (K.n + 1) // 2]
-    alone = [spectrum[..., 0].real]
-    if K.n % 2 == 0:
-        alone.append(spectrum[..., K.n // 2].real)
-    sign, log = _of_values(torch.stack(alone, -1))
-    return sign, log + 2 * pairs.sum(-1)
+def _(K: Spectral, inner: Inner) -> SignLog:
+    spectrum, times = K.spectrum(), K.multiplicity()  # [*batch, k], [k]
+    sign = spectrum.real[..., times == 1].sign().prod(-1)  # the product of a pair is positive
+    return sign, (times * spectrum.abs().log()).sum(-1)
 
 
 @slogdet_structure.register
@@ -140,9 +134,8 @@ def _(K: Sum, inner: Inner) -> SignLog | None:
         return None
     if isinstance(A, LowRank) and A.rank < A.n:
         return woodbury_logdet(A, shift)
-    if isinstance(A, Circulant) and shift.ndim == 0:
-        corner = torch.nn.functional.pad(shift[None], (0, K.n - 1))
-        return inner(Circulant(A.column + corner))
+    if isinstance(A, Spectral) and shift.ndim == 0:
+        return inner(A.shifted(shift))
     if kronecker_plus_shift(K) and isinstance(A, Kronecker):
         values = [torch.linalg.eigvalsh(factor.dense()) for factor in A.factors]
         return _of_values(kronecker_values(values) + shift)

@@ -22,7 +22,6 @@ from mercer.linalg.woodbury import woodbury_solve
 from mercer.operators.banded import Banded
 from mercer.operators.base import Operator
 from mercer.operators.block import Block
-from mercer.operators.circulant import Circulant
 from mercer.operators.dense import Dense
 from mercer.operators.diagonal import Diagonal
 from mercer.operators.identity import Identity
@@ -31,6 +30,7 @@ from mercer.operators.low_rank import LowRank
 from mercer.operators.permuted import Permuted
 from mercer.operators.product import Product
 from mercer.operators.scaled import Scaled
+from mercer.operators.spectral import Spectral
 from mercer.operators.sum import Sum
 from mercer.operators.zero import Zero
 
@@ -98,11 +98,11 @@ def _(K: Scaled, B: Tensor, inner: Inner) -> Answer:
 
 
 @solve_structure.register
-def _(K: Circulant, B: Tensor, inner: Inner) -> Answer:
-    spectrum = torch.fft.rfft(K.column)[..., None]  # [*batch, n // 2 + 1, 1]
-    _refuse_small("an eigenvalue of the circulant", spectrum.detach().abs())
-    X = torch.fft.irfft(torch.fft.rfft(B, dim=-2) / spectrum, n=K.n, dim=-2)
-    return X, "circulant: by fast Fourier transform"
+def _(K: Spectral, B: Tensor, inner: Inner) -> Answer:
+    spectrum = K.spectrum()[..., None]  # [*batch, k, 1]
+    name = type(K).__name__.lower()
+    _refuse_small(f"an eigenvalue of the {name} matrix", spectrum.detach().abs())
+    return K.inverse_transform(K.transform(B) / spectrum), f"{name}: by fast {K.name} transform"
 
 
 @solve_structure.register
@@ -155,7 +155,7 @@ def _(K: Banded, B: Tensor, inner: Inner) -> Answer:
 
 @solve_structure.register
 def _(K: Sum, B: Tensor, inner: Inner) -> Answer:
-    if len(K.parts) > 2 or not isinstance(K.parts[0], (LowRank, Circulant, Kronecker)):
+    if len(K.parts) > 2 or not isinstance(K.parts[0], (LowRank, Spectral, Kronecker)):
         return None
     A, shift = split_shift(K)
     if shift is None:
@@ -163,9 +163,8 @@ def _(K: Sum, B: Tensor, inner: Inner) -> Answer:
     if isinstance(A, LowRank) and A.rank < A.n:
         _refuse_zero("the diagonal", shift.reshape(-1))
         return woodbury_solve(A, shift, B), "low rank plus diagonal: Woodbury"
-    if isinstance(A, Circulant) and shift.ndim == 0:
-        corner = torch.nn.functional.pad(shift[None], (0, K.n - 1))
-        return solve_structure(Circulant(A.column + corner), B, inner)
+    if isinstance(A, Spectral) and shift.ndim == 0:
+        return solve_structure(A.shifted(shift), B, inner)
     if kronecker_plus_shift(K):
         X = implicit_solve(K, B, _kronecker_shift_solve, lambda A, C: inner(A, C))
         return X, "Kronecker plus multiple of the identity: eigenvectors of the factors"

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import functools
 
-import torch
 from torch import Tensor
 
 from mercer.linalg.lanczos_sqrt import LanczosSqrt
 from mercer.linalg.sylvester import dense_sqrt
 from mercer.operators.base import Operator, as_operator
-from mercer.operators.circulant import Circulant
 from mercer.operators.dense import Dense
 from mercer.operators.diagonal import Diagonal
 from mercer.operators.identity import Identity
 from mercer.operators.kronecker import Kronecker
 from mercer.operators.scaled import Scaled, scale
+from mercer.operators.spectral import Spectral
 from mercer.operators.zero import Zero
 
 SMALL = 4096  # rows up to which the dense decomposition is the default
@@ -25,7 +24,7 @@ METHODS = ("structure", "dense", "lanczos")
 def sqrt(K: Operator | Tensor, *, method: str | None = None, tol: float | None = None) -> Operator:
     """Return the symmetric positive semidefinite ``S`` with ``S S = K``.
 
-    Without a method: the rule of Identity, Zero, Diagonal, Circulant, Kronecker and their
+    Without a method: the rule of Identity, Zero, Diagonal, Circulant, Walsh, Kronecker and their
     multiples; else the dense one up to 4096 rows; else an operator whose products run Lanczos.
 
     Parameters
@@ -104,11 +103,9 @@ def _(K: Scaled) -> Operator | None:
 
 
 @sqrt_structure.register
-def _(K: Circulant) -> Operator:
-    spectrum = torch.fft.rfft(K.column).real  # [*batch, n // 2 + 1]
-    # Rounding may push a zero eigenvalue below zero.
-    column = torch.fft.irfft(spectrum.clamp_min(0).sqrt(), n=K.n)
-    return Circulant(column, tags={"symmetric", "psd"})
+def _(K: Spectral) -> Operator:
+    values = K.spectrum().real.clamp_min(0)  # rounding may push a zero below zero
+    return K.with_spectrum(values.sqrt(), tags={"symmetric", "psd"})
 
 
 @sqrt_structure.register

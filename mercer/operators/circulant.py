@@ -7,17 +7,24 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor
 
-from mercer import checks
-from mercer.operators.base import Operator
-from mercer.operators.batch import Keys, take_batch
+from mercer.operators.bit_reversed_fft import bit_reversed, reversal
 from mercer.operators.selection import transposed_tags
+from mercer.operators.spectral import Spectral, working
+from mercer.operators.walsh_hadamard import binary_digits
+
+ORDERS = ("natural", "bit reversed")
 
 
-class Circulant(Operator):
+class Circulant(Spectral):
     """The square matrix ``C[i, j] = column[(i - j) mod n]``, multiplied by fast Fourier transform.
 
     A product costs ``O(n log n)``. bfloat16 and float16, which have no Fourier transform, are
     transformed in float32 and the product is rounded back.
+
+    In bit-reversed order rows and columns are those of a circulant matrix visited in the order
+    ``rev(0), rev(1), ...`` that reads binary digits backwards; ``column`` is still the first column
+    of the matrix as it stands. The Gram matrix of a shift-invariant kernel on a lattice in
+    radical-inverse order is one.
 
     Parameters
     ----------
@@ -25,6 +32,8 @@ class Circulant(Operator):
         The first column; real, any floating-point dtype.
     tags : iterable of str
         What is known besides, see :class:`Operator`.
+    order : {"natural", "bit reversed"}
+        Of rows and columns; ``bit reversed`` needs ``n`` to be a power of two.
 
     Examples
     --------
@@ -39,36 +48,59 @@ class Circulant(Operator):
     https://ee.stanford.edu/~gray/toeplitz.pdf
     """
 
-    def __init__(self, column: Tensor, tags: Iterable[str] = ()) -> None:
-        checks.floating("column", column)
-        if column.ndim == 0:
-            raise ValueError("column must have shape (*batch, n), got a single number")
-        n = column.shape[-1]
-        super().__init__((*column.shape, n), column.dtype, column.device, tags)
-        self.column = column
+    name = "Fourier"
+
+    def __init__(self, column: Tensor, tags: Iterable[str] = (), *, order: str = "natural") -> None:
+        super().__init__(column, tags)
+        if order not in ORDERS:
+            raise ValueError(f"order must be one of {', '.join(ORDERS)}, got {order!r}")
+        if order == "bit reversed":
+            binary_digits("column", column)
+        self.order = order
+
+    def transform(self, V: Tensor) -> Tensor:
+        """The half of the Fourier transform that determines a real signal: ``k = n // 2 + 1``."""
+        return torch.fft.rfft(self.reordered(working(V)), dim=-2)
+
+    def inverse_transform(self, C: Tensor) -> Tensor:
+        """The real signals of these coefficients."""
+        return self.reordered(torch.fft.irfft(C, n=self.n, dim=-2))
+
+    def spectrum(self) -> Tensor:
+        """The transform of the first column, ``[*batch, n // 2 + 1]``."""
+        return self.transform(self.column[..., None]).squeeze(-1)
+
+    def with_spectrum(self, values: Tensor, tags: Iterable[str] = ()) -> Circulant:
+        """The operator with these eigenvalues."""
+        return self.with_column(self.inverse_transform(values[..., None]).squeeze(-1), tags)
+
+    def multiplicity(self) -> Tensor:
+        """Two but for the first frequency and the middle one of an even ``n``."""
+        k = torch.arange(self.n // 2 + 1, device=self.device)
+        return torch.where((k == 0) | (2 * k == self.n), 1, 2)
+
+    def with_column(self, column: Tensor, tags: Iterable[str] = ()) -> Circulant:
+        """The circulant in this order with another first column."""
+        return Circulant(column, tags, order=self.order)
+
+    def reordered(self, V: Tensor, dim: int = -2) -> Tensor:
+        """From the order of the matrix to the natural one, or back."""
+        return V if self.order == "natural" else bit_reversed(V, dim)
 
     def _matmul(self, V: Tensor) -> Tensor:
-        return circular_convolution(self.column, V)
+        column = self.reordered(self.column, -1)
+        return self.reordered(circular_convolution(column, self.reordered(V)))
 
     def _adjoint(self) -> Circulant:
-        lag = torch.arange(self.n, device=self.device)
-        column = self.column[..., -lag % max(self.n, 1)]
-        return Circulant(column, transposed_tags(self.tags))
+        j = torch.arange(self.n, device=self.device)
+        first_row = self._entries(torch.zeros_like(j), j)
+        return self.with_column(first_row, transposed_tags(self.tags))
 
     def _entries(self, i: Tensor, j: Tensor) -> Tensor:
-        return self.column[..., (i - j) % max(self.n, 1)]
-
-    def _take_batch(self, keys: Keys) -> Circulant:
-        return Circulant(take_batch(self.column, 1, self.batch, keys), self.tags)
-
-    def dense(self) -> Tensor:
-        """The matrix, read from its first column."""
-        i = torch.arange(self.n, device=self.device)
-        return self._entries(*torch.broadcast_tensors(i[:, None], i))
-
-    def diagonal(self) -> Tensor:
-        """The first entry of the column, ``n`` times."""
-        return self.column[..., :1].expand(self.column.shape)
+        if self.order == "natural":
+            return self.column[..., (i - j) % max(self.n, 1)]
+        rev = reversal(binary_digits("column", self.column), self.device)
+        return self.column[..., rev[(rev[i] - rev[j]) % self.n]]
 
 
 def circular_convolution(column: Tensor, V: Tensor) -> Tensor:
@@ -97,9 +129,7 @@ def circular_convolution(column: Tensor, V: Tensor) -> Tensor:
         # The transform refuses empty signals; a sum over no terms has the right shape and graph.
         batch = torch.broadcast_shapes(column.shape[:-1], V.shape[:-2])
         return V.new_zeros(*batch, L, 0) @ V.expand(*batch, *V.shape[-2:])[..., :0, :]
-    half = V.dtype in (torch.bfloat16, torch.float16)
-    work = torch.float32 if half else V.dtype
-    spectrum = torch.fft.rfft(column.to(work))  # [*batch, L // 2 + 1]
-    signal = torch.fft.rfft(V.to(work), n=L, dim=-2)  # [*batch, L // 2 + 1, c]
+    spectrum = torch.fft.rfft(working(column))  # [*batch, L // 2 + 1]
+    signal = torch.fft.rfft(working(V), n=L, dim=-2)  # [*batch, L // 2 + 1, c]
     out = torch.fft.irfft(spectrum[..., None] * signal, n=L, dim=-2)  # [*batch, L, c]
     return out.to(V.dtype)
