@@ -6,9 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from mercer import checks
@@ -17,10 +15,10 @@ from mercer.features.random.positive import PositiveRandomFeatures
 from mercer.features.random.random_fourier import RandomFourierFeatures
 from mercer.kernels import RBF, Kernel
 from mercer.learn import containers
-from mercer.learn.estimator import Estimator
 from mercer.learn.families import family, is_l1
 from mercer.learn.merge import Merged, merge_repeated
 from mercer.learn.progress import Progress
+from mercer.learn.regression import Regression
 from mercer.linalg import solve
 from mercer.operators import Dense, Identity
 
@@ -29,7 +27,7 @@ SUBSAMPLE = 1000  # rows whose distances give the lengthscale
 GRID = torch.logspace(2, -10, 49, dtype=torch.float64)  # regularisations by the largest eigenvalue
 
 
-class FeatureRegressor(RegressorMixin, Estimator):
+class FeatureRegressor(Regression):
     r"""Minimise :math:`\sum_i w_i (y_i - \phi(x_i) \cdot \beta)^2 + \lambda \|\beta\|^2`.
 
     As the number of features grows this is :class:`KernelRegressor` with the same kernel and
@@ -130,14 +128,9 @@ class FeatureRegressor(RegressorMixin, Estimator):
         FeatureRegressor
             The estimator itself.
         """
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
         self._check_arguments()
-        points = containers.points(self, X, reset=True)
-        Y = containers.targets(y, points)
-        weights = containers.weights(sample_weight, points)
-        self._single, self._target_names = Y.ndim == 1, containers.target_names(y)
-        rows = merge_repeated(points, Y.reshape(len(Y), -1), weights)
+        points, Y = self._read(X, y)
+        rows = merge_repeated(points, Y, containers.weights(sample_weight, points))
         shares = (rows.weights / rows.weights.sum())[:, None]
         self.intercept_ = (shares * rows.Y.double()).sum(dim=0)  # [c]
         self.center_ = (shares * rows.X.double()).sum(dim=0)  # [d]
@@ -156,33 +149,10 @@ class FeatureRegressor(RegressorMixin, Estimator):
         self.explain_ += f"regularisation {self.regularisation_:.4g}: {how}."
         return self
 
-    @torch.no_grad()
-    def predict(self, X: Any) -> Any:
-        """Predict.
-
-        Parameters
-        ----------
-        X : array, DataFrame or Tensor, shape (n, d)
-            Features.
-
-        Returns
-        -------
-        array, Series, DataFrame or Tensor, shape (n,) or (n, c)
-            In the library that ``X`` came in.
-        """
-        check_is_fitted(self)
-        points = containers.points(self, X, reset=False)
+    def _evaluate(self, points: Tensor) -> Tensor:
         phi, coefficients = self._map(self.projections_), self.coefficients_.to(points)
         F = torch.cat([f @ coefficients for f, _ in self._blocks(phi, points)])
-        F = F + self.intercept_.to(F)
-        out = F[:, 0] if self._single else F
-        return containers.give_back(out, containers.container_of(X), self._target_names)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.required = True
-        return tags
+        return F + self.intercept_.to(F)
 
     def _check_arguments(self) -> None:
         if self.features not in FEATURES:

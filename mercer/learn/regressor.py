@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
-
 from mercer.learn import containers
 from mercer.learn.machine import KernelMachine
+from mercer.learn.regression import Regression
 
 
-class KernelRegressor(RegressorMixin, KernelMachine):
+class KernelRegressor(Regression, KernelMachine):
     r"""Kernel ridge regression: minimise :math:`\sum_i w_i (y_i - f(x_i))^2 + \lambda \|f\|_k^2`.
 
     The mean of the targets is taken off first. What is left at None is chosen by ``fit`` from the
@@ -107,44 +105,12 @@ class KernelRegressor(RegressorMixin, KernelMachine):
         KernelRegressor
             The estimator itself.
         """
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True)
-        Y = containers.targets(y, points)
+        points, Y = self._read(X, y)
         weights = containers.weights(sample_weight, points)
-        self._single = Y.ndim == 1
-        self._target_names = containers.target_names(y)
-        held = self._fit_function(
-            points, Y[:, None] if self._single else Y, weights, calibrate=False
-        )
+        held = self._fit_function(points, Y, weights, calibrate=False)
         if held is not None:
             predictions, truth, weights, how = held
             squared = (truth - predictions).double().square().sum(dim=1)
             error = float((weights * squared).sum() / weights.sum())
             self.explain_ += f"\nmean squared error {error:.4g}: {how}."
         return self
-
-    def predict(self, X: Any) -> Any:
-        """Predict.
-
-        Parameters
-        ----------
-        X : array, DataFrame or Tensor, shape (n, d)
-            Features.
-
-        Returns
-        -------
-        array, Series, DataFrame or Tensor, shape (n,) or (n, c)
-            In the library that ``X`` came in.
-        """
-        check_is_fitted(self)
-        points = containers.points(self, X, reset=False)
-        F = self._evaluate(points)
-        out = F[:, 0] if self._single else F
-        return containers.give_back(out, containers.container_of(X), self._target_names)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.required = True
-        return tags

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
@@ -14,11 +13,11 @@ from mercer import checks
 from mercer.learn import containers
 from mercer.learn.active.ensemble import SETTINGS, Ensemble
 from mercer.learn.active.standardise import Standardise, moments
-from mercer.learn.estimator import Estimator
 from mercer.learn.progress import Progress
+from mercer.learn.regression import Regression
 
 
-class NetworkRegressor(RegressorMixin, Estimator):
+class NetworkRegressor(Regression):
     r"""A fully connected network in tangent parametrisation, trained by Adam on squared errors.
 
     The learning rate falls linearly to zero over all epochs; the weights kept are those of the
@@ -110,14 +109,10 @@ class NetworkRegressor(RegressorMixin, Estimator):
             The estimator itself.
         """
         self._check()
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True)
-        Y = containers.targets(y, points)
-        self._single, self._target_names = Y.ndim == 1, containers.target_names(y)
+        points, Y = self._read(X, y)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         generator = torch.Generator().manual_seed(seed)
-        points, Y, V, W = self._parted(points, _column(Y), validation, generator)
+        points, Y, V, W = self._parted(points, Y, validation, generator)
         self.centre_, self.scale_ = moments(points)
         if not self.standardise:
             self.centre_, self.scale_ = torch.zeros_like(self.centre_), torch.ones_like(self.scale_)
@@ -146,27 +141,10 @@ class NetworkRegressor(RegressorMixin, Estimator):
         self.biases_ = [bias.detach()[0] for bias in networks.biases]
         return self
 
-    def predict(self, X: Any) -> Any:
-        """Predict.
-
-        Parameters
-        ----------
-        X : array, DataFrame or Tensor, shape (n, d)
-            Features.
-
-        Returns
-        -------
-        array, Series, DataFrame or Tensor, shape (n,) or (n, c)
-            In the library that ``X`` came in.
-        """
-        check_is_fitted(self)
-        points = containers.points(self, X, reset=False).to(self.centre_)
+    def _evaluate(self, points: Tensor) -> Tensor:
         network = self.network()
-        with torch.no_grad():
-            F = torch.cat([network(rows) for rows in points.split(8192)])
-        F = F * self.target_scale_ + self.target_centre_
-        out = F[:, 0] if self._single else F
-        return containers.give_back(out, containers.container_of(X), self._target_names)
+        F = torch.cat([network(rows) for rows in points.to(self.centre_).split(8192)])
+        return F * self.target_scale_ + self.target_centre_
 
     def network(self) -> nn.Sequential:
         """The trained network, of rows as :meth:`predict` takes them to standardised targets."""
@@ -202,8 +180,6 @@ class NetworkRegressor(RegressorMixin, Estimator):
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.required = True
         tags.non_deterministic = self.random_state is None
         return tags
 

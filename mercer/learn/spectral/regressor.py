@@ -6,18 +6,16 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from sklearn.base import RegressorMixin
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from mercer import checks
 from mercer.kernels import Kernel
 from mercer.learn import containers
-from mercer.learn.estimator import Estimator
 from mercer.learn.families import family
 from mercer.learn.merge import Merged, merge_repeated
 from mercer.learn.progress import Progress
+from mercer.learn.regression import Regression
 from mercer.learn.selection import SOME, select
 from mercer.learn.spectral.filter import METHODS, spectral_filter
 from mercer.learn.spectral.profile import (
@@ -34,7 +32,7 @@ PROFILES = ("ridge", "gradient flow", "cut-off", "iterated tikhonov")
 STRENGTHS = tuple(10.0 ** (-k / 4) for k in range(-1, 41))  # of the largest eigenvalue of K / n
 
 
-class SpectralRegressor(RegressorMixin, Estimator):
+class SpectralRegressor(Regression):
     r"""Regression that learns the share :math:`h(\lambda)` of each component of the kernel.
 
     :math:`f(x) = \bar y + k(x, X)\, \tfrac1n g(\tfrac1n K)(y - \bar y)` with
@@ -135,15 +133,9 @@ class SpectralRegressor(RegressorMixin, Estimator):
         SpectralRegressor
             The estimator itself.
         """
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True)
-        Y = containers.targets(y, points)
-        weights = containers.weights(sample_weight, points)
+        points, Y = self._read(X, y)
         self._check()
-        self._single = Y.ndim == 1
-        self._target_names = containers.target_names(y)
-        rows = merge_repeated(points, Y[:, None] if self._single else Y, weights)
+        rows = merge_repeated(points, Y, containers.weights(sample_weight, points))
         mean = (rows.weights[:, None] * rows.Y.double()).sum(dim=0) / rows.weights.sum()
         self.intercept_ = mean.to(rows.Y)  # [c]
         rows = rows._replace(Y=rows.Y - self.intercept_)
@@ -236,32 +228,9 @@ class SpectralRegressor(RegressorMixin, Estimator):
         elif self.kernel is not None and not isinstance(self.kernel, Kernel):
             raise TypeError(f"kernel must be a name or a Kernel, got {type(self.kernel).__name__}")
 
-    @torch.no_grad()
-    def predict(self, X: Any) -> Any:
-        """Predict.
-
-        Parameters
-        ----------
-        X : array, DataFrame or Tensor, shape (n, d)
-            Features.
-
-        Returns
-        -------
-        array, Series, DataFrame or Tensor, shape (n,) or (n, c)
-            In the library that ``X`` came in.
-        """
-        check_is_fitted(self)
-        Z = self.points_
-        points = containers.points(self, X, reset=False).to(Z)
-        F = self.kernel_(points, Z) @ self.coefficients_ + self.intercept_
-        out = F[:, 0] if self._single else F
-        return containers.give_back(out, containers.container_of(X), self._target_names)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.required = True
-        return tags
+    def _evaluate(self, points: Tensor) -> Tensor:
+        K = self.kernel_(points.to(self.points_), self.points_)
+        return K @ self.coefficients_ + self.intercept_
 
 
 def weighted(K: Operator, Y: Tensor, weights: Tensor) -> tuple[Operator, Tensor, float]:

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from sklearn.base import RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
-from mercer.learn import containers
+from mercer.learn.regression import Regression
 from mercer.learn.spectral.stkr_machine import TransformedMachine, stacked
 
 
-class SpectrallyTransformedRegressor(RegressorMixin, TransformedMachine):
+class SpectrallyTransformedRegressor(Regression, TransformedMachine):
     r"""Kernel ridge regression with the kernel :math:`K_s`, whose spectrum unlabelled points shape.
 
     The base kernel says which points are alike; over all ``N`` points, labelled or not, it has the
@@ -101,38 +99,8 @@ class SpectrallyTransformedRegressor(RegressorMixin, TransformedMachine):
         SpectrallyTransformedRegressor
             The estimator itself.
         """
-        if y is None:
-            raise ValueError("requires y to be passed, but the target y is None")
-        points = containers.points(self, X, reset=True)
-        Y = containers.targets(y, points)
-        self._single = Y.ndim == 1
-        self._target_names = containers.target_names(y)
+        points, Y = self._read(X, y)
         rows = torch.arange(len(points), device=points.device)
-        columns = Y[:, None] if self._single else Y
-        F = self._fit_function(stacked(points, unlabelled), columns, rows, centre=True)
+        F = self._fit_function(stacked(points, unlabelled), Y, rows, centre=True)
         self.transduction_ = F[:, 0] if self._single else F
         return self
-
-    def predict(self, X: Any) -> Any:
-        """Predict, at points of the sample or at new ones.
-
-        Parameters
-        ----------
-        X : array, DataFrame or Tensor, shape (n, d)
-            Points.
-
-        Returns
-        -------
-        array, Series, DataFrame or Tensor, shape (n,) or (n, c)
-            In the library that ``X`` came in.
-        """
-        check_is_fitted(self)
-        F = self._evaluate(X)
-        out = F[:, 0] if self._single else F
-        return containers.give_back(out, containers.container_of(X), self._target_names)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.target_tags.multi_output = True
-        tags.target_tags.required = True
-        return tags

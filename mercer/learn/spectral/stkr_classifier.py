@@ -90,7 +90,7 @@ class SpectrallyTransformedClassifier(ClassifierMixin, TransformedMachine):
     def decision_function(self, X: Any) -> Any:
         """Scores ``[n, C]``; of two classes, the second less the first, ``[n]``."""
         check_is_fitted(self)
-        F = self._evaluate(X)
+        F = self._evaluate(containers.points(self, X, reset=False))
         out = F[:, 1] - F[:, 0] if len(self.classes_) == 2 else F
         return containers.give_back(out, containers.container_of(X), None)
 
@@ -100,7 +100,8 @@ class SpectrallyTransformedClassifier(ClassifierMixin, TransformedMachine):
         Labels that are no numbers come as a numpy array where ``X`` is a tensor.
         """
         check_is_fitted(self)
-        index = self._evaluate(X).argmax(dim=1).cpu().numpy()
+        F = self._evaluate(containers.points(self, X, reset=False))
+        index = F.argmax(dim=1).cpu().numpy()
         return containers.give_back(
             self.classes_[index], containers.container_of(X), self._target_names
         )

@@ -13,7 +13,6 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.kernels import Kernel
-from mercer.learn import containers
 from mercer.learn.estimator import Estimator
 from mercer.learn.families import family, is_l1
 from mercer.learn.leave_one_out import LeaveOneOut
@@ -109,12 +108,11 @@ class TransformedMachine(Estimator):
         return chosen.G @ found.coefficients * len(X) + self.intercept_
 
     @torch.no_grad()
-    def _evaluate(self, X: Any) -> Tensor:
-        """``f(X)``, ``[n, c]``."""
-        points = containers.points(self, X, reset=False).to(self.points_)
+    def _evaluate(self, points: Tensor) -> Tensor:
+        """``f`` at new points, ``[n, c]``."""
         kernel = None if isinstance(self.kernel_, str) else self.kernel_
         similarity = self._similarity(self.points_, kernel)
-        return similarity.cross(points) @ self.coefficients_ + self.intercept_
+        return similarity.cross(points.to(self.points_)) @ self.coefficients_ + self.intercept_
 
     def _similarity(self, X: Tensor, kernel: Kernel | None) -> Similarity:
         return Similarity(X, kernel, neighbours=self.neighbours, normalised=self.normalised)
