@@ -11,6 +11,7 @@ from mercer.features.random import (
     gaussian_projections,
     linear_attention,
 )
+from mercer.features.sparse import SparseGaussian, gaussian_matvec
 
 __all__ = [
     "Cubature",
@@ -21,7 +22,9 @@ __all__ = [
     "PointSet",
     "PositiveRandomFeatures",
     "RandomFourierFeatures",
+    "SparseGaussian",
     "attention_operator",
+    "gaussian_matvec",
     "gaussian_projections",
     "gram",
     "integrate",

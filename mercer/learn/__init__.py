@@ -5,6 +5,8 @@ from mercer.learn.feature_regressor import FeatureRegressor
 from mercer.learn.logistic import KernelLogisticRegression
 from mercer.learn.monitoring import DataQualityMonitor, LikelihoodRatioTest
 from mercer.learn.plan import Plan, plan
+from mercer.learn.recommend import BalancedPropensity, DebiasedFactorisation
+from mercer.learn.reduction import GeneralisedSlicedInverseRegression
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
 from mercer.learn.spectral import (
@@ -14,8 +16,11 @@ from mercer.learn.spectral import (
 )
 
 __all__ = [
+    "BalancedPropensity",
     "DataQualityMonitor",
+    "DebiasedFactorisation",
     "FeatureRegressor",
+    "GeneralisedSlicedInverseRegression",
     "KernelClassifier",
     "KernelLogisticRegression",
     "KernelRegressor",
