@@ -1,6 +1,7 @@
 """Estimators: regression and classification by kernels."""
 
 from mercer.learn.classifier import KernelClassifier
+from mercer.learn.distillation import SelfDistilledRegressor
 from mercer.learn.feature_regressor import FeatureRegressor
 from mercer.learn.logistic import KernelLogisticRegression
 from mercer.learn.monitoring import DataQualityMonitor, LikelihoodRatioTest
@@ -26,6 +27,7 @@ __all__ = [
     "KernelRegressor",
     "LikelihoodRatioTest",
     "Plan",
+    "SelfDistilledRegressor",
     "SpectralRegressor",
     "SpectrallyTransformedClassifier",
     "SpectrallyTransformedRegressor",

@@ -18,7 +18,7 @@ from mercer.learn import containers
 from mercer.learn.families import family, is_l1
 from mercer.learn.merge import Merged, merge_repeated
 from mercer.learn.progress import Progress
-from mercer.learn.regression import Regression
+from mercer.learn.regression import RegressionEstimator
 from mercer.linalg import solve
 from mercer.operators import Dense, Identity
 
@@ -27,7 +27,7 @@ SUBSAMPLE = 1000  # rows whose distances give the lengthscale
 GRID = torch.logspace(2, -10, 49, dtype=torch.float64)  # regularisations by the largest eigenvalue
 
 
-class FeatureRegressor(Regression):
+class FeatureRegressor(RegressionEstimator):
     r"""Minimise :math:`\sum_i w_i (y_i - \phi(x_i) \cdot \beta)^2 + \lambda \|\beta\|^2`.
 
     As the number of features grows this is :class:`KernelRegressor` with the same kernel and

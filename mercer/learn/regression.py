@@ -13,7 +13,7 @@ from mercer.learn import containers
 from mercer.learn.estimator import Estimator
 
 
-class Regression(RegressorMixin, Estimator):
+class RegressionEstimator(RegressorMixin, Estimator):
     """A regression of one output or several; a subclass writes ``fit`` and ``_evaluate``.
 
     ``fit`` takes its tables from :meth:`_read`; ``_evaluate(points)`` gives ``[n, c]``.

@@ -6,10 +6,10 @@ from typing import Any
 
 from mercer.learn import containers
 from mercer.learn.machine import KernelMachine
-from mercer.learn.regression import Regression
+from mercer.learn.regression import RegressionEstimator
 
 
-class KernelRegressor(Regression, KernelMachine):
+class KernelRegressor(RegressionEstimator, KernelMachine):
     r"""Kernel ridge regression: minimise :math:`\sum_i w_i (y_i - f(x_i))^2 + \lambda \|f\|_k^2`.
 
     The mean of the targets is taken off first. What is left at None is chosen by ``fit`` from the

@@ -50,6 +50,7 @@ def sqrt(K: Operator | Tensor, *, method: str | None = None, tol: float | None =
 
     Examples
     --------
+    >>> import torch
     >>> from mercer.operators import Diagonal
     >>> sqrt(Diagonal(torch.tensor([4.0, 9.0]))).diagonal()
     tensor([2., 3.])

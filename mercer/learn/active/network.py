@@ -14,10 +14,10 @@ from mercer.learn import containers
 from mercer.learn.active.ensemble import SETTINGS, Ensemble
 from mercer.learn.active.standardise import Standardise, moments
 from mercer.learn.progress import Progress
-from mercer.learn.regression import Regression
+from mercer.learn.regression import RegressionEstimator
 
 
-class NetworkRegressor(Regression):
+class NetworkRegressor(RegressionEstimator):
     r"""A fully connected network in tangent parametrisation, trained by Adam on squared errors.
 
     The learning rate falls linearly to zero over all epochs; the weights kept are those of the

@@ -15,7 +15,7 @@ from mercer.learn import containers
 from mercer.learn.families import family
 from mercer.learn.merge import Merged, merge_repeated
 from mercer.learn.progress import Progress
-from mercer.learn.regression import Regression
+from mercer.learn.regression import RegressionEstimator
 from mercer.learn.selection import SOME, select
 from mercer.learn.spectral.filter import METHODS, spectral_filter
 from mercer.learn.spectral.profile import (
@@ -32,7 +32,7 @@ PROFILES = ("ridge", "gradient flow", "cut-off", "iterated tikhonov")
 STRENGTHS = tuple(10.0 ** (-k / 4) for k in range(-1, 41))  # of the largest eigenvalue of K / n
 
 
-class SpectralRegressor(Regression):
+class SpectralRegressor(RegressionEstimator):
     r"""Regression that learns the share :math:`h(\lambda)` of each component of the kernel.
 
     :math:`f(x) = \bar y + k(x, X)\, \tfrac1n g(\tfrac1n K)(y - \bar y)` with

@@ -6,11 +6,11 @@ from typing import Any
 
 import torch
 
-from mercer.learn.regression import Regression
+from mercer.learn.regression import RegressionEstimator
 from mercer.learn.spectral.stkr_machine import TransformedMachine, stacked
 
 
-class SpectrallyTransformedRegressor(Regression, TransformedMachine):
+class SpectrallyTransformedRegressor(RegressionEstimator, TransformedMachine):
     r"""Kernel ridge regression with the kernel :math:`K_s`, whose spectrum unlabelled points shape.
 
     The base kernel says which points are alike; over all ``N`` points, labelled or not, it has the
