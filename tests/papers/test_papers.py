@@ -93,7 +93,7 @@ def test_a_full_disk_leaves_what_was_there(fake, tmp_path, monkeypatch):
 def test_unknown_names_are_answered_with_the_nearest():
     with pytest.raises(ValueError, match="got 'eigenpro-3'; did you mean eigenpro3"):
         papers.run("eigenpro-3")
-    with pytest.raises(ValueError, match="there are .*eigenpro3"):
+    with pytest.raises(ValueError, match=r"there are .*eigenpro3"):
         papers.run("zzz")
     with pytest.raises(ValueError, match="scale must be one of quick, full, got 'small'"):
         papers.run("eigenpro3", "small")
