@@ -4,6 +4,7 @@ from mercer.kernels.adaptive_digitally_shift_invariant import AdaptiveDigitallyS
 from mercer.kernels.algebra import KernelPower, KernelProduct, KernelSum, ScaledKernel
 from mercer.kernels.arc_cosine import ArcCosine
 from mercer.kernels.base import Kernel
+from mercer.kernels.brownian import Brownian
 from mercer.kernels.cauchy import Cauchy
 from mercer.kernels.config import from_config, to_config
 from mercer.kernels.constant import Constant
@@ -28,6 +29,7 @@ __all__ = [
     "RBF",
     "AdaptiveDigitallyShiftInvariant",
     "ArcCosine",
+    "Brownian",
     "Cauchy",
     "Constant",
     "Cosine",

@@ -10,6 +10,7 @@ from mercer.learn.recommend import BalancedPropensity, DebiasedFactorisation
 from mercer.learn.reduction import GeneralisedSlicedInverseRegression
 from mercer.learn.regressor import KernelRegressor
 from mercer.learn.saving import load
+from mercer.learn.smoothness import SobolevClassifier, interpolation_smoothness
 from mercer.learn.spectral import (
     SpectrallyTransformedClassifier,
     SpectrallyTransformedRegressor,
@@ -28,9 +29,11 @@ __all__ = [
     "LikelihoodRatioTest",
     "Plan",
     "SelfDistilledRegressor",
+    "SobolevClassifier",
     "SpectralRegressor",
     "SpectrallyTransformedClassifier",
     "SpectrallyTransformedRegressor",
+    "interpolation_smoothness",
     "load",
     "plan",
 ]

@@ -10,6 +10,7 @@ import mercer.kernels
 from mercer.kernels import (
     RBF,
     ArcCosine,
+    Brownian,
     Cauchy,
     Constant,
     Cosine,
@@ -77,7 +78,12 @@ def test_every_kernel_is_checked() -> None:
     public = {getattr(mercer.kernels, name) for name in mercer.kernels.__all__}
     cards = {c for c in public if isinstance(c, type) and issubclass(c, Kernel)}
     of_the_cube = {c for c in cards if issubclass(c, WeightedProduct)}  # test_shift_invariant.py
-    assert cards - {Kernel, Stationary} - of_the_cube == {c for c in seen if c in cards}
+    assert cards - {Kernel, Stationary, Brownian} - of_the_cube == {c for c in seen if c in cards}
+
+
+@pytest.mark.parametrize("dimension", [1, 2])
+def test_brownian_motion(dimension: int) -> None:
+    check_kernel(Brownian(), dimension=dimension, compiled=False)
 
 
 @pytest.mark.parametrize("kernel", [RBF() + White(0.1), White(0.2)], ids=repr)
