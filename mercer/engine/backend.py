@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mercer.engine import tiles, tiles_gradient
 from mercer.engine.formula import Formula
+from mercer.engine.native import used_or_refused
 from mercer.engine.planner import use_triton
 from mercer.engine.settings import Settings
 
@@ -79,10 +80,8 @@ def runs_on_triton(formula: Formula, X: Points, backend: str) -> tuple[bool, str
     """
     wanted, why = use_triton(backend, X[0])
     if wanted and (missing := _gpu().missing(formula)):
-        wanted, why = False, f"it cannot evaluate {', '.join(missing)}"
-    if backend == "triton" and not wanted:
-        raise ValueError(f'backend="triton" cannot be used: {why}')
-    return wanted, why
+        why = f"it cannot evaluate {', '.join(missing)}"
+    return used_or_refused(backend, "triton", why), why
 
 
 def _gpu() -> Any:

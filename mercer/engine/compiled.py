@@ -6,7 +6,6 @@ few coordinates never leave the registers.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,8 +13,9 @@ import torch
 from torch import Tensor
 
 from mercer.engine.c_source import WORDS, Source, source
-from mercer.engine.compiler import build, compiler
+from mercer.engine.compiler import build
 from mercer.engine.leaves import Coordinates, Filler
+from mercer.engine.native import call, no_compiler, used_or_refused
 from mercer.engine.planner import COMPILE
 from mercer.engine.printer import unknown
 from mercer.engine.program import Program
@@ -65,11 +65,10 @@ def use_compiled(backend: str, program: Program, like: Tensor, entries: int) -> 
         reason = "the profile has no score"
     elif missing:
         reason = f"it cannot evaluate {', '.join(missing)}"
-    elif compiler() is None:
-        reason = "no C compiler was found"
-    if backend == "compiled" and reason:
-        raise ValueError(f'backend="compiled" cannot be used: {reason}')
-    return reason is None and (backend == "compiled" or entries >= COMPILE)
+    else:
+        reason = no_compiler()
+    usable = used_or_refused(backend, "compiled", reason)
+    return usable and (backend == "compiled" or entries >= COMPILE)
 
 
 def may_compile(backend: str, like: Tensor) -> bool:
@@ -122,9 +121,5 @@ class CompiledTile:
         given += [*self.parameters, self.roundings, *self.V]
         outputs = list(buffers[: self.outputs]) if sums is None else list(sums)
         size = (b.start, i.start, j.start, b.stop - b.start, i.stop - i.start, j.stop - j.start)
-        self.function(
-            (ctypes.c_int64 * 8)(*size, n, m),
-            (ctypes.c_void_p * len(given))(*(t.data_ptr() for t in given)),
-            (ctypes.c_void_p * len(outputs))(*(t.data_ptr() for t in outputs)),
-        )
+        call(self.function, (*size, n, m), given, outputs)
         return outputs

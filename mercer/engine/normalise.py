@@ -16,7 +16,7 @@ from mercer.engine.formula import Formula, parse
 from mercer.engine.mask import Mask
 from mercer.engine.ops import row_maximum_now, row_maximum_op
 from mercer.engine.settings import Settings, settings
-from mercer.engine.softmax import shifted, softmax
+from mercer.engine.softmax import shifted, softmax, split_constant
 from mercer.engine.sums import flatten, masked, reduce_any
 
 
@@ -75,7 +75,7 @@ def composed(
     """The same in two passes, the row maximum first: differentiable to any order."""
     g = exponent_of(formula.text)
     if g is not None:
-        largest = _row_maximum(g, X, Y, parameters, mask, precision, backend)
+        largest = row_maximum(g, X, Y, parameters, mask, precision, backend)
         formula = shifted(g.text)
         X, Y = [*X, largest[..., None]], [*Y, torch.ones_like(Y[0][..., :1])]
     ones = torch.ones_like(V[..., :1])
@@ -100,16 +100,16 @@ def _exponent_of(text: str) -> Formula | None:
 
 
 def log_profile(expression: sympy.Expr) -> sympy.Expr | None:
-    """``g`` if the expression is ``exp(g)``, up to positive constants; else ``None``."""
+    """``g`` if the expression is ``exp(g)``, up to a positive factor; else ``None``."""
     factors = sympy.Mul.make_args(expression)
     if not any(f.func is sympy.exp for f in factors):
         return None
     if not all(f.func is sympy.exp or (f.is_number and f.is_positive) for f in factors):
         return None
-    return sympy.Add(*(f.args[0] if f.func is sympy.exp else sympy.log(f) for f in factors))
+    return split_constant(sympy.Add(*(f.args[0] for f in factors if f.func is sympy.exp)))[0]
 
 
-def _row_maximum(
+def row_maximum(
     formula: Formula,
     X: list[Tensor],
     Y: list[Tensor],
@@ -118,9 +118,12 @@ def _row_maximum(
     precision: str,
     backend: str,
 ) -> Tensor:
+    """``max_j F_ij`` over the pairs that the mask allows, ``[*batch, n]``; it has no derivative."""
     X, Y, parameters = ([t.detach() for t in part] for part in (X, Y, parameters))
     if X[0].shape[-2] * Y[0].shape[-2] <= planner.SMALL and backend == "auto":
         K = evaluate(formula, pairwise(formula, X, Y), [p[..., None, None] for p in parameters])
+        if K.shape[-1] == 0:
+            return K.new_full(K.shape[:-1], -torch.inf)
         return masked(K, mask, -torch.inf).amax(-1)
     batch, X, Y, parameters, _ = flatten(X, Y, parameters, None)
     largest = row_maximum_now if all(map(checks.concrete, (*X, *Y))) else row_maximum_op

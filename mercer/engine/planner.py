@@ -16,7 +16,6 @@ SMALL = 2**16  # entries up to which the matrix is simply formed
 COMPILE = 2**24  # entries from which a compiled tile is worth the half second of its making
 LOW_DIMENSION = 3  # up to here differences cost no more than a matrix product
 LOW_COMPILED = 12  # and up to here in a compiled loop
-BACKENDS = ("auto", "torch", "compiled", "triton")
 TILE_BYTES = {"cpu": 8 * 2**20, "cuda": 256 * 2**20}  # all buffers of a tile together
 TOLERANCE = {torch.float32: 4e-6, torch.float64: 1e-9}  # rounding allowed in a score
 

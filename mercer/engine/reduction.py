@@ -11,14 +11,12 @@ from torch import Tensor
 from mercer import checks
 from mercer.engine import backend as backends
 from mercer.engine import planner, tiles
+from mercer.engine.arguments import HALF, read
 from mercer.engine.evaluate import evaluate, pairwise
-from mercer.engine.formula import Formula, make
+from mercer.engine.formula import Formula
 from mercer.engine.mask import Mask
 from mercer.engine.normalise import normalised
-from mercer.engine.planner import BACKENDS, PRECISIONS
 from mercer.engine.sums import flatten, reduce_any
-
-HALF = (torch.float16, torch.bfloat16)
 
 
 def reduce(
@@ -79,26 +77,14 @@ def reduce(
     tensor([[1.6065],
             [1.6065]])
     """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}")
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
     if normalise not in (None, "rows"):
         raise ValueError(f'normalise must be None or "rows", got {normalise!r}')
-    X = [X] if isinstance(X, Tensor) else list(X)
-    Y = [Y] if isinstance(Y, Tensor) else list(Y)
-    kinds = (score,) if isinstance(score, str) else tuple(score)
-    formula = profile if isinstance(profile, Formula) else make(profile, kinds, len(parameters))
-    _check(formula, X, Y, V)
-    dtype = V.dtype
-    if dtype in HALF:
-        X, Y, V = [x.float() for x in X], [y.float() for y in Y], V.float()
-    parameters = [p.to(V) for p in parameters]
-    mask = (mask or Mask()).to(V.device)
-    mask.check(X[0].shape[-2], V.shape[-2])
-    if normalise:
-        return normalised(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
-    return reduce_any(formula, X, Y, parameters, V, mask, precision, backend).to(dtype)
+    arguments = read(
+        score, profile, X, Y, V,
+        parameters=parameters, mask=mask, precision=precision, backend=backend,
+    )  # fmt: skip
+    over = normalised if normalise else reduce_any
+    return over(*arguments, precision, backend).to(V.dtype)
 
 
 def dense(
@@ -149,19 +135,3 @@ def explain(
         expressions = [formula.expression]
         how = tiles.Evaluator(expressions, formula, X3, Y3, p1, Mask(), precision, backend, n, m)
     return text + how.why() + (f" Not Triton: {why_not}." if X3[0].is_cuda else "")
-
-
-def _check(formula: Formula, X: Sequence[Tensor], Y: Sequence[Tensor], V: Tensor) -> None:
-    if not len(X) == len(Y) == len(formula.kinds):
-        raise ValueError(
-            f"the profile has {len(formula.kinds)} scores; got {len(X)} X and {len(Y)} Y"
-        )
-    checks.floating("V", V)
-    for name, points in (("X", X), ("Y", Y)):
-        for p in points:
-            checks.alike(name, checks.floating(name, p), "V", V)
-    for x, y in zip(X, Y):
-        if x.shape[-1] != y.shape[-1]:
-            raise ValueError(f"X has {x.shape[-1]} coordinates but Y has {y.shape[-1]}")
-    if Y[0].shape[-2] != V.shape[-2]:
-        raise ValueError(f"Y has {Y[0].shape[-2]} points but V has {V.shape[-2]} rows")

@@ -45,6 +45,14 @@ def _shifted(text: str) -> Formula:
     return Formula(sympy.exp(g.expression - shift), (*g.kinds, "dot"), g.parameters)
 
 
+def split_constant(exponent: sympy.Expr) -> tuple[sympy.Expr, float]:
+    """``g`` and c of ``g + c``: SymPy draws c out of ``exp(g + c)``, where it may overflow."""
+    if not exponent.free_symbols:
+        return exponent, 0.0
+    c, g = exponent.as_independent(*exponent.free_symbols, as_Add=True)
+    return g, float(c)
+
+
 class _Softmax(torch.autograd.Function):
     @staticmethod
     def forward(

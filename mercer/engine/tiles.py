@@ -17,6 +17,7 @@ from mercer.engine.fold import Leaf, fold
 from mercer.engine.formula import Formula
 from mercer.engine.leaves import Buffer, Filler, centred, is_rough, is_singular, make_filler
 from mercer.engine.mask import Mask
+from mercer.engine.native import used_or_refused
 from mercer.engine.planner import Plan, plan_tiles
 from mercer.engine.program import Program, compile_program
 
@@ -84,9 +85,8 @@ class Evaluator:
             self.compiled = compiled_tile(
                 self.program, self.fillers, self.singular, self.parameters, self.B, summands
             )
-        if backend == "compiled" and self.compiled is None:
-            raise ValueError('backend="compiled" cannot be used: the compiler refused the tile')
         if self.compiled is None:
+            used_or_refused(backend, "compiled", "the compiler refused the tile")
             buffers = max(self.program.buffers, 1) + 1
         else:
             buffers = self.compiled.buffers

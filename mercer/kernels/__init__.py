@@ -17,6 +17,7 @@ from mercer.kernels.laplace import Laplace
 from mercer.kernels.linear import Linear
 from mercer.kernels.logistic import Logistic
 from mercer.kernels.matern import Matern
+from mercer.kernels.median_distance import median_distance
 from mercer.kernels.neural_network_gp import NeuralNetworkGP
 from mercer.kernels.periodic import Periodic
 from mercer.kernels.polynomial import Polynomial
@@ -63,5 +64,6 @@ __all__ = [
     "Wendland",
     "White",
     "from_config",
+    "median_distance",
     "to_config",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -111,7 +112,10 @@ def labels(y: Any) -> np.ndarray:
         tensor = torch.from_numpy(np.array(array, dtype=np.float64))
         checks.finite("y", tensor[:, None] if tensor.ndim == 1 else tensor)
     column = column_or_1d(y, warn=True)
-    check_classification_targets(column)
+    with warnings.catch_warnings():
+        # scikit-learn takes few rows a class for a regression.
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater")
+        check_classification_targets(column)
     return column
 
 

@@ -13,7 +13,7 @@ from mercer import checks
 from mercer.features.base import FeatureMap
 from mercer.features.random.positive import PositiveRandomFeatures
 from mercer.features.random.random_fourier import RandomFourierFeatures
-from mercer.kernels import RBF, Kernel
+from mercer.kernels import RBF, Kernel, median_distance
 from mercer.learn import containers
 from mercer.learn.families import family, is_l1
 from mercer.learn.merge import Merged, merge_repeated
@@ -188,11 +188,10 @@ class FeatureRegressor(RegressionEstimator):
         if isinstance(self.kernel, Kernel):
             return self.kernel, "given"
         make = family(self.kernel)
-        some = X[torch.randperm(len(X), generator=generator)[:SUBSAMPLE].to(X.device)].double()
-        distances = torch.pdist(some, p=1.0 if is_l1(make) else 2.0)
-        distances = distances[distances > 0]
-        scale = distances.median().cpu() if len(distances) else torch.ones((), dtype=torch.float64)
-        return make(scale), f"lengthscale is the median distance of {len(some)} rows"
+        p = 1.0 if is_l1(make) else 2.0
+        scale = median_distance(X.double(), maximum=SUBSAMPLE, generator=generator, p=p)
+        count = min(len(X), SUBSAMPLE)
+        return make(scale.cpu()), f"lengthscale is the median distance of {count} rows"
 
     def _blocks(self, phi: FeatureMap, X: Tensor) -> Iterator[tuple[Tensor, slice]]:
         """Features ``[b, D]`` of each block of rows, and which rows they are."""

@@ -10,6 +10,7 @@ from mercer.linalg.jacobi_preconditioner import JacobiPreconditioner
 from mercer.linalg.lanczos import lanczos
 from mercer.linalg.leverage import ridge_leverage_scores
 from mercer.linalg.logdet import logdet
+from mercer.linalg.nearest_distribution import nearest_distribution
 from mercer.linalg.nystrom_preconditioner import NystromPreconditioner, nystrom_approximation
 from mercer.linalg.preconditioner import Preconditioner
 from mercer.linalg.randomly_pivoted_cholesky import RandomlyPivotedCholesky, partial_cholesky
@@ -34,6 +35,7 @@ __all__ = [
     "hutchpp",
     "lanczos",
     "logdet",
+    "nearest_distribution",
     "nystrom_approximation",
     "partial_cholesky",
     "ridge_leverage_scores",

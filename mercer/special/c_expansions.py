@@ -133,7 +133,12 @@ static inline double regime(double v, double x) {
   return x > 0 ? beyond : 0;
 }
 
-void tile(int64_t count, int kind, const double *v, const double *x, double *out) {
+/* sizes: elements, kind; in: v, x; out: values */
+void tile(const int64_t *sizes, void **in, void **values) {
+  const int64_t count = sizes[0];
+  const int kind = sizes[1];
+  const double *v = in[0], *x = in[1];
+  double *out = values[0];
   #pragma omp parallel for schedule(static)
   for (int64_t start = 0; start < count; start += BLOCK) {
     int n = count - start < BLOCK ? count - start : BLOCK, first[REGIMES + 1] = {0}, next[REGIMES];

@@ -20,7 +20,7 @@ INCLUDES = "#include <math.h>\n#include <stdint.h>\n#include <string.h>\n"
 
 @functools.cache
 def source() -> str:
-    """``tile(count, kind, v, x, out)``; kind 0 is I, 1 is K."""
+    """``tile``: logarithms of Bessel functions; kind 0 is I, 1 is K."""
     constants = {
         "BLOCK": BLOCK,
         "WIDE": WIDE,

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from mercer.engine import Mask, cache, compiled, make, planner, reduce
+from mercer.engine import Mask, cache, compiled, make, native, planner, reduce
 from mercer.engine.compiler import compiler
 from mercer.engine.program import compile_program
 from mercer.engine.reduction import explain
@@ -203,7 +203,7 @@ def test_what_it_cannot_do_is_refused(text, kind, dtype, message, normalise):
 
 
 def test_without_a_compiler_torch_evaluates(monkeypatch):
-    monkeypatch.setattr(compiled, "compiler", lambda: None)
+    monkeypatch.setattr(native, "compiler", lambda: None)
     monkeypatch.setattr(compiled, "COMPILE", 0)
     monkeypatch.setattr(planner, "SMALL", 0)
     X, Y, _, V = problem([DISTANCE], 0, 30, 20, 3, 2)

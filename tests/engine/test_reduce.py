@@ -113,6 +113,13 @@ def test_softmax_equals_torch_and_does_not_overflow(path):
     torch.testing.assert_close(out, torch.softmax(X[0] @ Y[0].mT, -1) @ V)
 
 
+@pytest.mark.parametrize("constant", ["30000.0", "-30000"])
+def test_softmax_does_not_see_a_constant_in_the_exponent(constant, path):
+    X, Y, _, V = inputs(["dot"], 0, 9, 7, 3, 2)
+    out = reduce("dot", f"exp(s0+{constant})", X, Y, V, normalise="rows")
+    torch.testing.assert_close(out, torch.softmax(X[0] @ Y[0].mT, -1) @ V)
+
+
 def test_causal_softmax_equals_scaled_dot_product_attention(path):
     X, Y, _, V = inputs(["dot"], 0, 40, 40, 8, 3)
     out = reduce("dot", "exp(s0/sqrt(8))", X, Y, V, normalise="rows", mask=Mask(upper=0))

@@ -25,7 +25,6 @@ from mercer.learn.smoothness import (
     largest_eigenpairs,
     source_target,
 )
-from mercer.learn.smoothness.classifier import nearest_distribution
 from mercer.testing import check_estimator, check_operator
 
 PERIODIC = ShiftInvariant(1, 2, weights=0.5, scale=2.0)
@@ -113,18 +112,19 @@ def test_classes_are_learnt_one_against_the_rest(table):
     assert (model.predict(new) == np.array(["a", "b", "c"])[F.argmax(1)]).all()
 
 
-def test_probabilities_are_the_nearest_distributions():
-    V = np.random.default_rng(1).normal(0.3, 0.8, (6, 4))
-    P = nearest_distribution(torch.from_numpy(V)).numpy()
-    for v, p in zip(V, P):
-        nearest = minimize(
-            lambda q, v=v: ((q - v) ** 2).sum(),
-            np.full(4, 0.25),
-            bounds=[(0, 1)] * 4,
-            constraints={"type": "eq", "fun": lambda q: q.sum() - 1},
-            options={"ftol": 1e-14},
-        )
-        np.testing.assert_allclose(p, nearest.x, atol=1e-6)
+def test_probabilities_are_the_nearest_distributions(table):
+    X, y, new = table
+    model = SobolevClassifier(time=30.0, lengthscale=0.5).fit(X, y)
+    P = model.predict_proba(new)
+    eta = (1 + model.decision_function(new)) / 2
+    np.testing.assert_allclose(P.sum(1), 1, atol=1e-12)
+    # Nearest: what is taken off is the same for all that stay positive, and least for these.
+    off = eta - P
+    kept = P > 0
+    assert (~kept).any()
+    level = np.where(kept, off, -np.inf).max(1, keepdims=True)
+    np.testing.assert_allclose(off[kept], np.broadcast_to(level, off.shape)[kept], atol=1e-12)
+    assert (off <= level + 1e-12).all()
 
 
 def test_contract():

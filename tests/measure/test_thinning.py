@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.integrate import simpson, solve_ivp
 
 from mercer.kernels import RBF, Laplace, Linear, Matern, RationalQuadratic
@@ -304,19 +305,63 @@ def test_kernels_without_distances_run_by_torch():
     assert kept.shape == (8,)
 
 
-def test_the_populations_of_the_example_are_those_of_scipy():
-    from mercer.papers.measure._thinning_targets import TRUTH, lotka_volterra
+def lotka_volterra(t, u, a, b, c, d):
+    return [a * u[0] - b * u[0] * u[1], d * u[0] * u[1] - c * u[1]]
 
-    a, b, c, d = TRUTH
-    solution = solve_ivp(
-        lambda t, u: [a * u[0] - b * u[0] * u[1], d * u[0] * u[1] - c * u[1]],
-        (0, 10),
-        [1.0, 1.0],
-        t_eval=range(1, 11),
-        rtol=1e-9,
-        atol=1e-12,
-    )
-    np.testing.assert_allclose(lotka_volterra(TRUTH[None])[0], solution.y.T, atol=1e-5)
+
+def goodwin(t, u, a1, a2, k, alpha):
+    return [a1 / (1 + a2 * u[1] ** 10) - alpha * u[0], k * u[0] - alpha * u[1]]
+
+
+@pytest.mark.parametrize(
+    ("name", "slope", "start", "noise"),
+    [
+        ("LOTKA_VOLTERRA", lotka_volterra, 1.0, [0.2, 0.2]),
+        ("GOODWIN", goodwin, 0.0, [0.1, 0.05]),
+    ],
+)
+def test_posteriors_of_the_examples_are_those_by_scipy(name, slope, start, noise):
+    from mercer.papers.measure import _ode_posteriors
+
+    system = getattr(_ode_posteriors, name)
+    rng = np.random.default_rng(0)
+    x = np.log(system.truth) + 0.1 * rng.standard_normal((3, 4))
+    T = system.observations
+    data = rng.standard_normal((T, 2))
+    found = system.log_posterior(data)(x)
+    for log_parameters, value, path in zip(x, found, system.path(np.exp(x))):
+        solution = solve_ivp(
+            slope,
+            (0, T),
+            [start, start],
+            t_eval=range(1, T + 1),
+            args=tuple(np.exp(log_parameters)),
+            rtol=1e-9,
+            atol=1e-12,
+        )
+        np.testing.assert_allclose(path, solution.y.T, atol=2e-5)
+        expected = stats.norm.logpdf(data, solution.y.T, noise).sum()
+        expected += stats.norm.logpdf(log_parameters).sum()
+        expected -= stats.norm.logpdf(0, 0, noise).sum() * T + 4 * stats.norm.logpdf(0)
+        assert value == pytest.approx(expected, rel=1e-4)
+
+
+def test_chains_reach_a_posterior_in_closed_form():
+    """Straight lines whose slopes are log-parameters: a normal posterior; two are not observed."""
+    from mercer.papers.measure._ode_posteriors import System
+
+    noise, T = np.array([4.0, 8.0]), np.arange(1, 6)
+    truth = np.exp([1.0, -0.5, 0.3, 0.0])
+    lines = System("lines", lambda p, u: np.log(p[:2]), 0.0, truth, len(T), noise)
+    data = T[:, None] * np.log(truth[:2])
+    data = data + noise * np.random.default_rng(3).standard_normal(data.shape)  # the first draws
+    precision = np.r_[1 + (T**2).sum() / noise**2, 1, 1]
+    mean = np.r_[(T[:, None] * data).sum(0) / noise**2, 0, 0] / precision
+    X = lines.sample(200, 160, 3)
+    assert X.shape == (200 * 80, 4)
+    z = (X.numpy() - mean) * precision**0.5
+    np.testing.assert_allclose(z.mean(0), 0, atol=0.12)
+    np.testing.assert_allclose(np.cov(z.T), np.eye(4), atol=0.15)
 
 
 def test_discrepancies_of_mixtures_are_those_of_large_samples():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
-from mercer.kernels import Kernel
+from mercer.kernels import Kernel, median_distance
 from mercer.learn.conformal.nadaraya_watson import NadarayaWatson
 
 LEVELS = (0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95)
@@ -95,8 +95,7 @@ def select_bandwidth(
     queries = _spread(n, most_queries, X)
     Z = X[queries]
     if candidates is None:
-        distance = torch.cdist(Z, X).flatten()
-        median = float(distance[distance > 0].median()) if bool((distance > 0).any()) else 1.0
+        median = float(median_distance(Z, X, maximum=None))
         candidates = [median * times for times in TIMES]
     at = torch.quantile(Y, torch.tensor(levels, dtype=Y.dtype, device=Y.device))
     below = (Y[:, None] <= at).to(Y)  # [n, levels]

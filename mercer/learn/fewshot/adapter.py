@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
 import numpy as np
@@ -24,10 +23,7 @@ class Adapter(ClassificationEstimator):
 
     def _read_support(self, X: Any, y: Any) -> tuple[Tensor, Tensor]:
         """Points ``[n, d]`` and the class of each ``[n]``."""
-        with warnings.catch_warnings():
-            # scikit-learn takes few rows a class for regression.
-            warnings.filterwarnings("ignore", message="The number of unique classes is greater")
-            points, index, _ = self._read(X, y, None)
+        points, index, _ = self._read(X, y, None)
         return points, index
 
     def _texts(self, name: str, given: Any, points: Tensor) -> Tensor | None:

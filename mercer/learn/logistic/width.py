@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
+from mercer.kernels.median_distance import pair_distances
 
 MOST = 1000  # rows whose distances are taken
 
@@ -35,9 +36,6 @@ def distance_percentile(X: Tensor, percent: float, *, l1: bool = False, seed: in
     2.0
     """
     checks.interval("percent", percent, 0, 100)
-    if len(X) > MOST:
-        order = torch.randperm(len(X), generator=torch.Generator().manual_seed(seed))
-        X = X[order[:MOST].to(X.device)]
-    distances = torch.pdist(X.double(), p=1 if l1 else 2)
-    distances = distances[distances > 0]
-    return float(torch.quantile(distances, percent / 100)) if len(distances) else 1.0
+    generator = torch.Generator().manual_seed(seed)
+    apart = pair_distances(X.double(), maximum=MOST, generator=generator, p=1.0 if l1 else 2.0)
+    return float(torch.quantile(apart, percent / 100)) if len(apart) else 1.0

@@ -13,6 +13,7 @@ from mercer.learn import containers
 from mercer.learn.classification import ClassificationEstimator
 from mercer.learn.smoothness.rate import OptimalRate, eigenvalue_decay
 from mercer.learn.spectral.regressor import SpectralRegressor
+from mercer.linalg import nearest_distribution
 
 
 class SobolevClassifier(ClassificationEstimator):
@@ -182,27 +183,3 @@ class SobolevClassifier(ClassificationEstimator):
         # The theory leaves the factor open; this one makes a multiple of the kernel the same.
         size = float(kernel(points).diagonal().mean())
         return OptimalRate(float(decay), float(self.smoothness)).time(n) / size
-
-
-def nearest_distribution(V: Tensor) -> Tensor:
-    """The probability vectors nearest to the rows of ``V``, in the Euclidean distance.
-
-    Parameters
-    ----------
-    V : Tensor, shape (n, C)
-
-    Returns
-    -------
-    Tensor, shape (n, C)
-
-    Examples
-    --------
-    >>> nearest_distribution(torch.tensor([[0.5, 0.25, 0.25], [1.5, 0.5, -1.0]]))
-    tensor([[0.5000, 0.2500, 0.2500],
-            [1.0000, 0.0000, 0.0000]])
-    """
-    falling = V.sort(dim=1, descending=True).values
-    j = torch.arange(1, V.shape[1] + 1, dtype=V.dtype, device=V.device)
-    excess = (falling.cumsum(dim=1) - 1) / j  # what to take off if the first j stay positive
-    kept = (falling > excess).sum(dim=1, keepdim=True)
-    return (V - excess.gather(1, kept - 1)).clamp_min(0)

@@ -10,6 +10,7 @@ from scipy.optimize import minimize_scalar
 
 from mercer import checks
 from mercer.kernels import RBF, Kernel
+from mercer.kernels.median_distance import pair_distances
 from mercer.linalg import logdet
 from mercer.linalg.errors import LinAlgError
 from mercer.measure.control_variates.constants import regress
@@ -59,10 +60,11 @@ def select_kernel(
         raise ValueError(f"rule must be likelihood or median, got {rule!r}")
     checks.positive("regularisation", regularisation)
     tasks = read_tasks(samples, values, scores)
-    distances = torch.cat([torch.pdist(X) for X in tasks.points.split(tasks.sizes)])
-    middle = float(distances.median())
-    if not middle > 0:
-        raise ValueError("samples must hold different points, got a median distance of 0")
+    points = tasks.points.split(tasks.sizes)
+    apart = torch.cat([pair_distances(X, maximum=None) for X in points])
+    if not len(apart):
+        raise ValueError("samples must hold different points, got one only")
+    middle = float(apart.median())
     if rule == "median":
         return family(middle)
 

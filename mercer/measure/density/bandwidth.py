@@ -127,17 +127,3 @@ def likeliest_bandwidth(
     )
     best = max(known, key=known.__getitem__)
     return Likeliest(math.exp(best), known[best], len(known))
-
-
-def spread(X: Tensor, weights: Tensor) -> tuple[Tensor, float]:
-    """The unbiased covariance of a weighted sample, and the number of points that it is worth.
-
-    Returns
-    -------
-    tuple of Tensor, shape (d, d), and float
-        The covariance in float64, and :math:`(\\sum w)^2 / \\sum w^2`.
-    """
-    w = weights / weights.sum()
-    centred = X.double() - w @ X.double()
-    squares = float((w**2).sum())
-    return (w[:, None] * centred).mT @ centred / (1 - squares), 1 / squares

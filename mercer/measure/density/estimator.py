@@ -15,15 +15,17 @@ from torch import Tensor
 from mercer import checks
 from mercer.learn import containers
 from mercer.learn.estimator import Estimator
-from mercer.learn.progress import Progress
-from mercer.measure.density import bandwidth as bandwidths
+from mercer.measure.density import tree
+from mercer.measure.density.bandwidth_choice import check_bandwidth, choose_bandwidth
+from mercer.measure.density.coordinates import covariance_factor, log_volume, whitened
 from mercer.measure.density.log_kernel_sum import log_kernel_sum
 from mercer.measure.density.smoothing_kernel import SmoothingKernel, smoothing_kernel
 from mercer.measure.score import score_of
 
-COVARIANCES = ("spherical", "diagonal", "full")
-METHODS = ("engine", "tree")
-TREE = ("gaussian", "exponential", "tophat", "epanechnikov", "linear")  # scikit-learn's kernels
+HOW = {
+    "engine": "Densities by the engine: all pairs in tiles, relative to the largest of a row.",
+    "tree": "Densities by scikit-learn's tree, to a relative error of {rtol:g}.",
+}
 
 
 class KernelDensity(DensityMixin, Estimator):
@@ -150,11 +152,20 @@ class KernelDensity(DensityMixin, Estimator):
                 f"n_samples={len(points)} (of positive weight): bandwidth={self.bandwidth!r} with "
                 f"covariance={self.covariance!r} needs at least 2"
             )
-        self.cholesky_ = self._cholesky(points, weights)
-        self.points_ = self._whitened(points).contiguous()
+        self.cholesky_ = covariance_factor(points, weights, self.covariance)
+        self.points_ = whitened(points, self.cholesky_).contiguous()
         self.weights_ = weights
-        self.log_likelihood_ = math.nan
-        self.explain_ = self._settle_bandwidth(kernel) + " " + self._evaluation()
+        self.bandwidth_, self.log_likelihood_, why = choose_bandwidth(
+            self.bandwidth,
+            kernel,
+            self.points_,
+            weights,
+            log_volume=log_volume(self.cholesky_),
+            tolerance=self.tolerance,
+            precision=self.precision,
+            verbose=self.verbose,
+        )
+        self.explain_ = f"{why} {HOW[self.method].format(rtol=self.rtol)}"
         return self
 
     def score_samples(self, X: Any) -> Any:
@@ -195,7 +206,7 @@ class KernelDensity(DensityMixin, Estimator):
         check_is_fitted(self)
         sums = log_kernel_sum(
             smoothing_kernel(self.kernel),
-            self._whitened(X) / self.bandwidth_,
+            whitened(X, self.cholesky_) / self.bandwidth_,
             self.points_.to(X) / self.bandwidth_,
             self.weights_,
             precision=self.precision,
@@ -252,119 +263,40 @@ class KernelDensity(DensityMixin, Estimator):
         random = check_random_state(random_state)
         p = (self.weights_ / self.weights_.sum()).cpu().numpy()
         centres = self.points_.double().cpu().numpy()[random.choice(len(p), n, p=p)]
-        direction = random.standard_normal((n, d))
-        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
-        lengths = smoothing_kernel(self.kernel).draw(random, d, n)[:, None]
-        drawn = centres + self.bandwidth_ * lengths * direction
+        offsets = smoothing_kernel(self.kernel).offsets(random, d, n)
+        drawn = centres + self.bandwidth_ * offsets
         return drawn if self.cholesky_ is None else drawn @ self.cholesky_.cpu().numpy().T
 
     def _checked(self) -> SmoothingKernel:
         """The kernel, once the parameters are found to be as said."""
         kernel = smoothing_kernel(self.kernel)
-        if self.covariance not in COVARIANCES:
-            raise ValueError(
-                f"covariance must be one of {', '.join(COVARIANCES)}, got {self.covariance!r}"
-            )
-        if self.method not in METHODS:
+        if self.method not in HOW:
             raise ValueError(f"method must be 'engine' or 'tree', got {self.method!r}")
-        if self.method == "tree" and self.kernel not in TREE:
+        if self.method == "tree" and self.kernel not in tree.KERNELS:
             raise ValueError(
-                f"method='tree' has the kernels {', '.join(TREE)}, got {self.kernel!r}; "
+                f"method='tree' has the kernels {', '.join(tree.KERNELS)}, got {self.kernel!r}; "
                 "method='engine' has it"
             )
-        if isinstance(self.bandwidth, str):
-            if self.bandwidth not in (*bandwidths.RULES, "likelihood"):
-                raise ValueError(
-                    "bandwidth must be a number, 'scott', 'silverman' or 'likelihood', got "
-                    f"{self.bandwidth!r}"
-                )
-        else:
-            checks.positive("bandwidth", float(self.bandwidth))
+        check_bandwidth(self.bandwidth)
         checks.interval("rtol", self.rtol, 0.0, 1.0)
         checks.positive("tolerance", self.tolerance)
         return kernel
 
-    def _cholesky(self, points: Tensor, weights: Tensor) -> Tensor | None:
-        if self.covariance == "spherical":
-            return None
-        covariance, _ = bandwidths.spread(points, weights)
-        if self.covariance == "diagonal":
-            covariance = covariance.diagonal().diag()
-        factor, failed = torch.linalg.cholesky_ex(covariance)
-        if bool(failed):
-            raise ValueError(
-                f"covariance={self.covariance!r} needs a sample that spans all "
-                f"{points.shape[1]} dimensions; drop constant and dependent columns, or take "
-                "covariance='spherical'"
-            )
-        return factor
-
-    def _whitened(self, X: Tensor) -> Tensor:
-        """The points in the coordinates in which the kernel is round."""
-        if self.cholesky_ is None:
-            return X
-        return torch.linalg.solve_triangular(self.cholesky_, X.double().mT, upper=False).mT.to(X)
-
-    def _log_determinant(self) -> float:
-        if self.cholesky_ is None:
-            return 0.0
-        return float(self.cholesky_.diagonal().log().sum())
-
-    def _settle_bandwidth(self, kernel: SmoothingKernel) -> str:
-        """Set ``bandwidth_`` and say where it comes from."""
-        if not isinstance(self.bandwidth, str):
-            self.bandwidth_ = float(self.bandwidth)
-            return f"Bandwidth {self.bandwidth_:.4g} as given."
-        d = self.points_.shape[1]
-        covariance, worth = bandwidths.spread(self.points_, self.weights_)
-        deviation = math.sqrt(float(covariance.trace()) / d)
-        if deviation == 0:
-            raise ValueError(
-                f"X has one point only, repeated, so that bandwidth={self.bandwidth!r} would be "
-                "zero; give a number"
-            )
-        rule = bandwidths.RULES.get(self.bandwidth, bandwidths.scott)
-        self.bandwidth_ = deviation * rule(worth, d) * kernel.relative_bandwidth(d)
-        if self.bandwidth != "likelihood":
-            return f"Bandwidth {self.bandwidth_:.4g} by the rule of {self.bandwidth.capitalize()}."
-        with Progress(self.verbose, "bandwidth") as progress:
-            found = bandwidths.likeliest_bandwidth(
-                kernel,
-                self.points_,
-                self.weights_,
-                self.bandwidth_,
-                tolerance=self.tolerance,
-                precision=self.precision,
-                report=lambda step, value: progress(
-                    {"iteration": step, "of": 30, "log_likelihood": value}
-                ),
-            )
-        self.bandwidth_ = found.bandwidth
-        self.log_likelihood_ = found.log_likelihood - self._log_determinant()
-        return (
-            f"Bandwidth {self.bandwidth_:.4g} by leave-one-out likelihood "
-            f"({self.log_likelihood_:.4g} a row), {found.evaluations} sums over all pairs."
-        )
-
-    def _evaluation(self) -> str:
-        if self.method == "tree":
-            return f"Densities by scikit-learn's tree, to a relative error of {self.rtol:g}."
-        return "Densities by the engine: all pairs in tiles, relative to the largest of a row."
-
-    def _by_tree(self, points: Tensor) -> Tensor:
-        from sklearn.neighbors import KernelDensity as TreeDensity
-
-        scaled = self._whitened(points.double()).cpu().numpy()
-        tree = TreeDensity(bandwidth=self.bandwidth_, kernel=self.kernel, rtol=self.rtol)
-        tree.fit(self.points_.double().cpu().numpy(), sample_weight=self.weights_.cpu().numpy())
-        logs = torch.from_numpy(tree.score_samples(scaled)).to(points)
-        return logs - self._log_determinant()
-
     def _log_constant(self) -> float:
-        d = self.points_.shape[1]
         return (
-            smoothing_kernel(self.kernel).log_normaliser(d)
-            - d * math.log(self.bandwidth_)
-            - self._log_determinant()
+            smoothing_kernel(self.kernel).log_normaliser(self.points_.shape[1])
+            - self.points_.shape[1] * math.log(self.bandwidth_)
+            - log_volume(self.cholesky_)
             - math.log(float(self.weights_.sum()))
         )
+
+    def _by_tree(self, X: Tensor) -> Tensor:
+        logs = tree.log_density(
+            whitened(X.double(), self.cholesky_),
+            self.points_,
+            self.weights_,
+            kernel=self.kernel,
+            bandwidth=self.bandwidth_,
+            rtol=self.rtol,
+        )
+        return (logs - log_volume(self.cholesky_)).to(X)

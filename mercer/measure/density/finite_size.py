@@ -175,6 +175,6 @@ def _transform(h: float, terms: _Terms) -> tuple[np.ndarray, float, np.ndarray, 
             above = bool(survived(tz(np.array([middle])))[0] > level)
             low, high = (middle, high) if above else (low, middle)
         ends.append(low)
-    v, step = np.linspace(ends[0], ends[1], STEPS, retstep=True)
+    v = np.linspace(ends[0], ends[1], STEPS)
     product = tz(v)
-    return v, float(step), product, survived(product)
+    return v, (ends[1] - ends[0]) / (STEPS - 1), product, survived(product)

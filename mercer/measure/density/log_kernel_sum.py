@@ -10,9 +10,6 @@ from torch import Tensor
 
 from mercer import engine
 from mercer.engine.formula import Formula, score_symbol
-from mercer.engine.mask import Mask
-from mercer.engine.ops import row_maximum_now
-from mercer.engine.settings import settings
 from mercer.measure.density.smoothing_kernel import SmoothingKernel
 
 EXCLUDED = 1e30  # subtracted from an exponent, this leaves nothing in any dtype
@@ -63,35 +60,22 @@ def log_kernel_sum(
         columns.append(torch.arange(len(Y)).to(Y)[:, None])
     w = weights.to(X)[:, None]
     if kernel.exponent is None:
-        formula = _compact(kernel.profile, leave_one_out)
-        total = engine.reduce(formula.kinds, formula, rows, columns, w, precision=precision)
-        return total[:, 0].log()
-    g, shifted = _exponential(kernel.exponent, leave_one_out)
-    # A constant for differentiation: the result does not depend on it.
-    largest = row_maximum_now(
-        [x.detach()[None] for x in rows],
-        [y.detach()[None] for y in columns],
-        [],
-        None,
-        settings(g, Mask(), precision, "auto").text,
-    )[0]
-    rows, columns = [*rows, largest[:, None]], [*columns, torch.ones_like(Y[:, :1])]
-    total = engine.reduce(shifted.kinds, shifted, rows, columns, w, precision=precision)
-    return largest + total[:, 0].log()
+        k = _compact(kernel.profile, leave_one_out)
+        return engine.reduce(k.kinds, k, rows, columns, w, precision=precision)[:, 0].log()
+    g = _exponent(kernel.exponent, leave_one_out)
+    return engine.log_sum_exp(g.kinds, g, rows, columns, w, precision=precision)[:, 0]
 
 
 # Formulas carry caches of their own, so equal ones are made once.
 
 
 @functools.cache
-def _exponential(exponent: sympy.Expr, leave_one_out: bool) -> tuple[Formula, Formula]:
-    """The formulas of ``g`` and of ``exp(g - shift)``; g is hugely negative where ``i = j``."""
-    kinds: tuple[str, ...] = ("squared_distance",)
-    if leave_one_out:
-        kinds = (*kinds, "squared_distance")
-        exponent = exponent - EXCLUDED * sympy.Max(0, 1 - score_symbol(1, kinds[1]))
-    shift = score_symbol(len(kinds), "dot")
-    return Formula(exponent, kinds), Formula(sympy.exp(exponent - shift), (*kinds, "dot"))
+def _exponent(exponent: sympy.Expr, leave_one_out: bool) -> Formula:
+    """The formula of ``g``; hugely negative where ``i = j``."""
+    if not leave_one_out:
+        return Formula(exponent, ("squared_distance",))
+    same = sympy.Max(0, 1 - score_symbol(1, "squared_distance"))
+    return Formula(exponent - EXCLUDED * same, ("squared_distance", "squared_distance"))
 
 
 @functools.cache

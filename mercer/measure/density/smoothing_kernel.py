@@ -38,6 +38,12 @@ class SmoothingKernel:
         """The logarithm of ``c_d``."""
         return -log_sphere(d) - self.log_moment(d, 1)
 
+    def offsets(self, random: np.random.RandomState, d: int, count: int) -> np.ndarray:
+        """Draws of ``x``, ``[count, d]``."""
+        direction = random.standard_normal((count, d))
+        direction /= np.linalg.norm(direction, axis=1, keepdims=True)
+        return self.draw(random, d, count)[:, None] * direction
+
     def variance(self, d: int) -> float:
         """The variance of one coordinate."""
         return math.exp(self.log_moment(d + 2, 1) - self.log_moment(d, 1)) / d

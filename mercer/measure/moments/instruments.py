@@ -9,7 +9,7 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.features import FeatureMap
-from mercer.kernels import RBF, Kernel
+from mercer.kernels import RBF, Kernel, median_distance
 from mercer.linalg.randomly_pivoted_cholesky import partial_cholesky
 
 Instruments = Kernel | FeatureMap | Callable[[Tensor], Tensor] | None
@@ -20,8 +20,8 @@ NEGLIGIBLE = 1e-12  # share of the trace that coordinates may leave out
 def median_kernel(points: Tensor) -> RBF:
     r"""The Gaussian kernel at the median distance of columns in units of their deviation.
 
-    :math:`\ell^2` is half the median of squared distances of pairs of rows, at most the first
-    1,000, times each column's variance; a column or median of zero counts as 1.
+    :math:`\ell^2` is half the median of squared distances of pairs of rows that differ, at most the
+    first 1,000, times each column's variance; a variance of zero counts as 1.
 
     Parameters
     ----------
@@ -37,8 +37,7 @@ def median_kernel(points: Tensor) -> RBF:
         raise ValueError(f"a median distance needs at least 2 points, got {len(points)}")
     deviation = points.std(dim=0, correction=0)
     deviation = torch.where(deviation > 0, deviation, 1.0)
-    median = torch.pdist(points[:SUBSAMPLE] / deviation).median()
-    return RBF(lengthscale=deviation * (median / 2**0.5 if median > 0 else 1.0))
+    return RBF(lengthscale=deviation * median_distance(points[:SUBSAMPLE] / deviation) / 2**0.5)
 
 
 def coordinates(

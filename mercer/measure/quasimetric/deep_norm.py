@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mercer import checks
-from mercer.measure.quasimetric.base import Quasimetric
-from mercer.measure.quasimetric.concave import ConcaveActivation
-from mercer.measure.quasimetric.mlp import uniform_weights
+from mercer.measure.quasimetric.difference_norm import DifferenceNorm
 from mercer.measure.quasimetric.reduction import Reduction
 
 
-class DeepNorm(Quasimetric):
+class DeepNorm(DifferenceNorm):
     r"""An asymmetric norm of :math:`z = x - y`, by an input-convex network.
 
     .. math:: h_1 = (U_1 z)_+, \qquad h_{l+1} = (|W_l| h_l + U_{l+1} z)_+,
@@ -62,21 +60,18 @@ class DeepNorm(Quasimetric):
         reduction: Reduction = "maxmean",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(dimension, reduction)
-        K = checks.count("components", components)
-        checks.count("layers", layers)
-        checks.count("lines", lines, least=0)
-        self.homogeneous = lines == 0
-        self.inward = nn.ParameterList(
-            uniform_weights(K, dimension, generator) for _ in range(layers)
+        L = checks.count("layers", layers)
+        shapes = [(components, dimension)] * L + [(components, components)] * (L - 1)
+        super().__init__(
+            dimension, components, shapes, lines=lines, reduction=reduction, generator=generator
         )
-        self.onward = nn.ParameterList(uniform_weights(K, K, generator) for _ in range(layers - 1))
-        self.concave = ConcaveActivation(K, lines, generator=generator) if lines else nn.Identity()
 
-    def components(self, x: Tensor, y: Tensor) -> Tensor:
+    def norms(self, z: Tensor) -> Tensor:
         """``[*s, K]``, the last layer."""
-        z = x - y
-        h = (z @ self.inward[0].mT).relu()
-        for U, W in zip(list(self.inward)[1:], self.onward):
+        weights = list(self.weights)
+        layers = (len(weights) + 1) // 2
+        inward, onward = weights[:layers], weights[layers:]
+        h = (z @ inward[0].mT).relu()
+        for U, W in zip(inward[1:], onward):
             h = (h @ W.abs().mT + z @ U.mT).relu()
-        return self.concave(h)
+        return h

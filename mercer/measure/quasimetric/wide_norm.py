@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from mercer import checks
-from mercer.measure.quasimetric.base import Quasimetric
-from mercer.measure.quasimetric.concave import ConcaveActivation
-from mercer.measure.quasimetric.mlp import uniform_weights
+from mercer.measure.quasimetric.difference_norm import DifferenceNorm
 from mercer.measure.quasimetric.reduction import Reduction
 
 
-class WideNorm(Quasimetric):
+class WideNorm(DifferenceNorm):
     r"""Asymmetric Mahalanobis norms of :math:`z = x - y`.
 
     .. math:: d_i(x, y) = \Big\| |W_i| \begin{pmatrix} z_+ \\ (-z)_+ \end{pmatrix} \Big\|_2
@@ -59,18 +57,14 @@ class WideNorm(Quasimetric):
         reduction: Reduction = "maxmean",
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__(dimension, reduction)
-        self.shape = (checks.count("components", components), checks.count("rows", rows))
-        checks.count("lines", lines, least=0)
-        self.homogeneous = lines == 0
-        self.weight = nn.Parameter(uniform_weights(components * rows, 2 * dimension, generator))
-        self.concave = (
-            ConcaveActivation(components, lines, generator=generator) if lines else nn.Identity()
+        shapes = [(components * checks.count("rows", rows), 2 * dimension)]
+        super().__init__(
+            dimension, components, shapes, lines=lines, reduction=reduction, generator=generator
         )
+        self.shape = (components, rows)
 
-    def components(self, x: Tensor, y: Tensor) -> Tensor:
-        """``[*s, K]``, the norms."""
-        z = x - y
+    def norms(self, z: Tensor) -> Tensor:
+        """``[*s, K]``."""
         halves = torch.cat([z.relu(), (-z).relu()], -1)  # [*s, 2 D]
-        h = (halves @ self.weight.abs().mT).unflatten(-1, self.shape)
-        return self.concave(torch.linalg.vector_norm(h, dim=-1))
+        h = (halves @ self.weights[0].abs().mT).unflatten(-1, self.shape)
+        return torch.linalg.vector_norm(h, dim=-1)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from mercer.engine import planner
+from mercer.engine.native import used_or_refused
 
 ENTRIES = 2**30  # of Gram matrices at once
 
@@ -20,13 +21,9 @@ def use_triton(backend: str, X: Tensor) -> bool:
     ValueError
         If the backend is named and cannot run here.
     """
-    if backend not in ("auto", "triton"):
-        return False
     B, m, _ = X.shape
     # Of float64 points too: the Gram matrix is torch's there.
     runs, why = planner.use_triton(backend, torch.empty(0, device=X.device))
     if runs and B * m * m > ENTRIES:
-        runs, why = False, f"{B} Gram matrices of {m} points have more than {ENTRIES} entries"
-    if backend == "triton" and not runs:
-        raise ValueError(f'backend="triton" cannot be used: {why}')
-    return runs
+        why = f"{B} Gram matrices of {m} points have more than {ENTRIES} entries"
+    return used_or_refused(backend, "triton", why)

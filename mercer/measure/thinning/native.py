@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +9,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from mercer.engine.compiler import build, compiler
 from mercer.engine.fold import fold
 from mercer.engine.leaves import is_singular
+from mercer.engine.native import REAL, check_backend, obstacle, run, used_or_refused
 from mercer.engine.printer import ARITHMETIC, statements, unknown
 from mercer.engine.program import compile_program
 from mercer.kernels import Kernel
 
-BACKENDS = ("auto", "compiled", "triton", "torch")
-REAL = {torch.float32: "float", torch.float64: "double"}
 DISTANCES = {"squared_distance": "D * D", "l1_distance": "fabs(D)"}
 WORDS = {
     **ARITHMETIC,
@@ -77,16 +74,9 @@ class Rows:
             What comes after coordinates and parameters in ``in``, and ``out``.
         """
         blocks = [c[:, index].movedim(0, 1).contiguous() for c in self.coordinates]  # [B, d_k, m]
-        function = build(self.source + loop)
-        if function is None:
-            raise RuntimeError('the C compiler refused a loop of thinning; use backend="torch"')
-        size = (*index.shape, *sizes, *(len(c) for c in self.coordinates))
+        widths = (len(c) for c in self.coordinates)
         given = (*blocks, self.parameters, *inputs)
-        function(
-            (ctypes.c_int64 * len(size))(*size),
-            (ctypes.c_void_p * len(given))(*(t.data_ptr() for t in given)),
-            (ctypes.c_void_p * len(outputs))(*(t.data_ptr() for t in outputs)),
-        )
+        run(self.source + loop, (*index.shape, *sizes, *widths), given, outputs)
 
 
 def rows_of(kernel: Kernel, X: Tensor, backend: str) -> Rows | None:
@@ -97,26 +87,21 @@ def rows_of(kernel: Kernel, X: Tensor, backend: str) -> Rows | None:
     ValueError
         If there is no such backend, or ``compiled`` is named and cannot run here.
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    if backend in ("torch", "triton"):
+    if check_backend(backend) in ("torch", "triton"):
         return None
     rows = _prepare(kernel, X)
     if isinstance(rows, Rows):
         return rows
-    if backend == "compiled":
-        raise ValueError(f'backend="compiled" cannot be used: {rows}')
+    used_or_refused(backend, "compiled", rows)
     return None
 
 
 def _prepare(kernel: Kernel, X: Tensor) -> Rows | str:
     """The rows, or why there are none."""
-    if X.device.type != "cpu":
-        return f"the points are on {X.device}"
+    if reason := obstacle(X.device):
+        return reason
     if X.dtype not in REAL:
         return f"it takes float32 or float64, got {X.dtype}"
-    if compiler() is None:
-        return "no C compiler was found"
     parts = kernel.parts()
     if parts is None or any(p.numel() > 1 for p in parts.parameters):
         return f"{type(kernel).__name__} is no single function of distances"

@@ -6,16 +6,12 @@ GPU and where ``backend="torch"`` is asked.
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-from mercer.engine.compiler import build, compiler
-
-BACKENDS = ("auto", "compiled", "torch")
-REAL = {torch.float32: "float", torch.float64: "double"}
+from mercer.engine.native import LOOPS, REAL, check_backend, obstacle, run, used_or_refused
 
 HEAD = """
 #include <stdint.h>
@@ -39,16 +35,8 @@ def resolve(backend: str, device: torch.device) -> str:
     >>> resolve("torch", torch.device("cpu"))
     'torch'
     """
-    if backend not in BACKENDS:
-        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}, got {backend!r}")
-    reason = None
-    if device.type != "cpu":
-        reason = f"the points are on {device}"
-    elif compiler() is None:
-        reason = "no C compiler was found"
-    if backend == "compiled" and reason:
-        raise ValueError(f'backend="compiled" cannot be used: {reason}')
-    return "torch" if backend == "torch" or reason else "compiled"
+    check_backend(backend, LOOPS)
+    return "compiled" if used_or_refused(backend, "compiled", obstacle(device)) else "torch"
 
 
 def call(
@@ -58,29 +46,5 @@ def call(
     inputs: Sequence[Tensor],
     outputs: Sequence[Tensor],
 ) -> None:
-    """Run ``void tile(const int64_t *n, void **in, void **out)`` of a source.
-
-    Parameters
-    ----------
-    source : str
-        C, with ``real`` for the number type.
-    dtype : torch.dtype
-        float32 or float64: what ``real`` is.
-    sizes : sequence of int
-        ``n``.
-    inputs, outputs : sequences of Tensor
-        Contiguous, on the CPU; what the addresses in ``in`` and ``out`` are of.
-
-    Raises
-    ------
-    RuntimeError
-        If the source does not compile; the compiler's first line was a warning before.
-    """
-    function = build(HEAD.replace("REAL", REAL[dtype]) + source)
-    if function is None:
-        raise RuntimeError('the C compiler refused a loop of t-SNE; use backend="torch"')
-    function(
-        (ctypes.c_int64 * len(sizes))(*sizes),
-        (ctypes.c_void_p * len(inputs))(*(t.data_ptr() for t in inputs)),
-        (ctypes.c_void_p * len(outputs))(*(t.data_ptr() for t in outputs)),
-    )
+    """Run a source, see :func:`mercer.engine.native.run`, in which ``real`` is the dtype."""
+    run(HEAD.replace("REAL", REAL[dtype]) + source, sizes, inputs, outputs)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from mercer import checks
-from mercer.kernels import InverseMultiquadric, Kernel
+from mercer.kernels import InverseMultiquadric, Kernel, median_distance
 from mercer.measure.particles.evolve import State, evolve
 from mercer.measure.score import ScoreFunction, scores
 from mercer.measure.variational.direction import conjugated, stein_direction
@@ -19,7 +19,6 @@ from mercer.measure.variational.mirror import Mirror, act
 from mercer.measure.variational.optimiser import OPTIMISERS, scaled
 
 METHODS = ("svgd", "msvgd", "svmd", "svng")
-MEDIAN_OF = 1000  # particles, at most
 
 
 class Geometry(NamedTuple):
@@ -156,7 +155,7 @@ def stein_variational(
         else:
             drift = domain.natural_score(X, S) + domain.divergence(X)
             H = Geometry(domain.inverse_hessian(X), drift, domain.hessian(X))
-        h = _median_distance(theta) if median else theta.new_ones(())
+        h = median_distance(theta) if median else theta.new_ones(())
         # The kernel reads theta / h, so that its gradient in theta is 1 / h times its own.
         g = stein_direction(k, theta / h, H.drift, H.inverse / h)
         if method in ("svmd", "svng"):
@@ -195,10 +194,3 @@ def _check(
         raise TypeError(f"kernel must be a Kernel, got {type(kernel).__name__}")
     if not kernel.smoothness > 2:
         raise ValueError(f"kernel must be differentiable at zero distance, got {kernel!r}")
-
-
-def _median_distance(theta: Tensor) -> Tensor:
-    """Of particles, at most a thousand of them; one where all are in one place."""
-    apart = torch.pdist(theta[:: -(-len(theta) // MEDIAN_OF)])
-    middle = apart.median() if len(apart) else theta.new_zeros(())
-    return torch.where(middle > 0, middle, torch.ones_like(middle))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from mercer.linalg import nearest_distribution
 from mercer.measure.variational.mirror import Mirror, reciprocal
 
 MARGIN = 1e-8  # of projections: most scores are infinite at the border
@@ -52,16 +53,8 @@ class Simplex(Mirror):
     def project(self, theta: Tensor) -> Tensor:
         """The nearest points in all coordinates, a little inside."""
         X = torch.cat([theta, 1 - theta.sum(-1, keepdim=True)], -1)
-        D = X.shape[-1]
-        inner = 1 - D * MARGIN
-        X = (X - MARGIN) / inner
-        # The threshold tau with sum max(x - tau, 0) = 1, from the sorted coordinates.
-        falling = X.sort(-1, descending=True).values
-        excess = falling.cumsum(-1) - 1
-        count = torch.arange(1, D + 1, device=X.device)
-        last = (falling * count > excess).sum(-1, keepdim=True)
-        tau = excess.gather(-1, last - 1) / last
-        return MARGIN + inner * (X - tau).clamp_min(0)
+        inner = 1 - X.shape[-1] * MARGIN
+        return MARGIN + inner * nearest_distribution((X - MARGIN) / inner)
 
     def score(self, S: Tensor) -> Tensor:
         """The last coordinate falls as another grows."""

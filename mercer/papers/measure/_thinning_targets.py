@@ -1,18 +1,14 @@
-"""Distributions to be thinned: Gaussian mixtures, and a posterior of the Lotka–Volterra model."""
+"""Distributions to be thinned: Gaussian mixtures, and chains on posteriors."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from mercer.kernels import RBF
-
-TIMES, STEPS = 10, 12  # observations at unit times; steps of Runge–Kutta between two of them
-TRUTH = np.array([0.67, 1.33, 1.0, 1.0])
-NOISE = 0.2
+from mercer.kernels import RBF, median_distance
+from mercer.papers.measure._ode_posteriors import System
 
 
 class Mixture(NamedTuple):
@@ -83,60 +79,9 @@ def mixture() -> Mixture:
     )
 
 
-def lotka_volterra(parameters: np.ndarray) -> np.ndarray:
-    r"""Populations at ten unit times, :math:`\dot u = a u - b u v, \dot v = d u v - c v`.
-
-    ``[C, 4] -> [C, 10, 2]``; from one of each, by the classical Runge–Kutta method.
-    """
-    a, b, c, d = parameters.T
-    u = np.ones((2, len(parameters)))
-
-    def slope(u: np.ndarray) -> np.ndarray:
-        meetings = u[0] * u[1]
-        return np.stack([a * u[0] - b * meetings, d * meetings - c * u[1]])
-
-    h, path = 1 / STEPS, []
-    for _ in range(TIMES):
-        for _ in range(STEPS):
-            k1 = slope(u)
-            k2 = slope(u + h / 2 * k1)
-            k3 = slope(u + h / 2 * k2)
-            k4 = slope(u + h * k3)
-            u = u + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4)
-        path.append(u.T)
-    return np.stack(path, 1)
-
-
-def posterior(chains: int, steps: int, seed: int) -> Chain:
-    """Log-parameters given noisy populations, by preconditioned random-walk Metropolis.
-
-    The first half of the steps is discarded; the covariance of its end is the preconditioner.
-    """
-    rng = np.random.default_rng(seed)
-    data = lotka_volterra(TRUTH[None])[0]
-    data = data + NOISE * rng.standard_normal(data.shape)
-
-    def log_density(x: np.ndarray) -> np.ndarray:
-        with np.errstate(over="ignore", invalid="ignore"):
-            residual = (lotka_volterra(np.exp(x)) - data) / NOISE
-            value = -(residual**2).sum((1, 2)) / 2 - (x**2).sum(1) / 2  # prior N(0, I)
-        return np.where(np.isfinite(value), value, -np.inf)
-
-    x = np.log(TRUTH) + 0.05 * rng.standard_normal((chains, 4))
-    value, factor, kept = log_density(x), 0.03 * np.eye(4), []
-    for step in range(steps):
-        if step in (steps // 4, steps // 2):
-            factor = 2.38 / 2 * np.linalg.cholesky(np.cov(x.T) + 1e-12 * np.eye(4))
-        proposal = x + rng.standard_normal((chains, 4)) @ factor.T
-        proposed = log_density(proposal)
-        accepted = np.log(rng.random(chains)) < proposed - value
-        x = np.where(accepted[:, None], proposal, x)
-        value = np.where(accepted, proposed, value)
-        if step >= steps // 2:
-            kept.append(x)
-    X = torch.from_numpy(np.stack(kept, 1).reshape(-1, 4))  # one chain after the other
+def posterior(system: System, chains: int, steps: int, seed: int) -> Chain:
+    """The standardised posterior of a differential equation, a kernel at the median distance."""
+    X = system.sample(chains, steps, seed)
     X = (X - X.mean(0)) / X.std(0)
-    few = X[:: max(len(X) // 1000, 1)]
-    median = torch.pdist(few).median().item()
-    kernel, reference = RBF(median), X[1::2]
-    return Chain("Lotka–Volterra", X[::2], reference, kernel, _mean(kernel, reference, reference))
+    kernel, reference = RBF(median_distance(X)), X[1::2]
+    return Chain(system.name, X[::2], reference, kernel, _mean(kernel, reference, reference))
