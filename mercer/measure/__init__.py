@@ -6,11 +6,14 @@ from mercer.measure.density import KernelDensity
 from mercer.measure.density_integral import KernelDensityTransformer
 from mercer.measure.directional import VonMisesFisher
 from mercer.measure.discrepancy import mean_discrepancy
+from mercer.measure.ensembles import GreedyEnsembleClassifier, select_members
 from mercer.measure.hypothesis import stein_test, two_sample_test
 from mercer.measure.intrinsic import IntrinsicSlicedWasserstein, collection_test
 from mercer.measure.mean_field import minimise_measure
+from mercer.measure.mixtures import DirichletProcessMixture
 from mercer.measure.modes import find_mode
 from mercer.measure.moments import KMM, KernelMomentsIV
+from mercer.measure.orlicz import orlicz_wasserstein
 from mercer.measure.perturbation import perturbed_stein_test
 from mercer.measure.power import PowerTransformer
 from mercer.measure.private import PrivateSum
@@ -27,7 +30,9 @@ from mercer.measure.walk_jump import log_concave_chain
 __all__ = [
     "KMM",
     "TSNE",
+    "DirichletProcessMixture",
     "GaussianMixture",
+    "GreedyEnsembleClassifier",
     "IntervalQuasimetricEmbedding",
     "IntrinsicSlicedWasserstein",
     "KernelDensity",
@@ -47,8 +52,10 @@ __all__ = [
     "mean_discrepancy",
     "minimise_measure",
     "minimum_stein_discrepancy",
+    "orlicz_wasserstein",
     "perturbed_stein_test",
     "score_of",
+    "select_members",
     "sinkhorn",
     "stein_test",
     "stein_variational",

@@ -64,18 +64,20 @@ def wasserstein(
     equal = a is None and b is None and len(X) == len(Y)
     a, b = masses("a", a, X, len(X)), masses("b", b, X, len(Y))
     C = torch.cdist(X.detach().double(), Y.detach().double()) ** p
-    i, j, mass = _assignment(C) if equal else _program(C, a, b)
+    i, j, mass = assigned_coupling(C) if equal else optimal_coupling(C, a, b)
     moved = torch.linalg.vector_norm(X[i] - Y[j], dim=1) ** p  # [pairs]
     return mass.to(X) @ moved
 
 
-def _assignment(C: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def assigned_coupling(C: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The cheapest pairing of equal masses: rows, columns and the mass of each pair."""
     rows, columns = linear_sum_assignment(C.cpu().numpy())
     i, j = torch.from_numpy(rows).to(C.device), torch.from_numpy(columns).to(C.device)
     return i, j, C.new_full((len(i),), 1 / len(i))
 
 
-def _program(C: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def optimal_coupling(C: Tensor, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """The cheapest coupling of masses: rows, columns and mass of the pairs that have any."""
     n, m = C.shape
     if abs(float(a.sum() - b.sum())) > 1e-6 * float(a.sum()):
         raise ValueError(f"a and b must have equal sums, got {float(a.sum())} and {float(b.sum())}")

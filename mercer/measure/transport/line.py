@@ -47,18 +47,18 @@ def wasserstein_on_line(
     checks.alike("y", y, "x", x)
     if not p >= 1:
         raise ValueError(f"p must be at least 1, got {p:g}")
-    x, A = _quantile_function(x, a, "a")
-    y, B = _quantile_function(y, b, "b")
+    x, A = quantile_function(x, a, "a")
+    y, B = quantile_function(y, b, "b")
     batch = torch.broadcast_shapes(x.shape[:-1], y.shape[:-1], A.shape[:-1], B.shape[:-1])
     x, A, y, B = (t.expand(*batch, t.shape[-1]).contiguous() for t in (x, A, y, B))
     ends = torch.cat([A, B], dim=-1).sort(dim=-1).values  # where either function jumps
     widths = torch.diff(ends, dim=-1, prepend=torch.zeros_like(ends[..., :1]))
     middle = ends - widths / 2
-    gap = _at(x, A, middle) - _at(y, B, middle)  # [*b, n + m]
+    gap = quantile_at(x, A, middle) - quantile_at(y, B, middle)  # [*b, n + m]
     return (widths * gap.abs() ** p).sum(-1)
 
 
-def _quantile_function(x: Tensor, a: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
+def quantile_function(x: Tensor, a: Tensor | None, name: str) -> tuple[Tensor, Tensor]:
     """Sorted values, and the mass up to each."""
     if x.ndim == 0 or x.shape[-1] == 0:
         raise ValueError(f"a sample needs at least one number, got shape {tuple(x.shape)}")
@@ -78,7 +78,7 @@ def _quantile_function(x: Tensor, a: Tensor | None, name: str) -> tuple[Tensor, 
     return x, upto / upto[..., -1:]
 
 
-def _at(x: Tensor, upto: Tensor, u: Tensor) -> Tensor:
+def quantile_at(x: Tensor, upto: Tensor, u: Tensor) -> Tensor:
     """The quantile function at ``u``."""
     index = torch.searchsorted(upto, u).clamp(max=x.shape[-1] - 1)
     return x.gather(-1, index)
