@@ -1,0 +1,1 @@
+"""Fused sequences of operators."""
