@@ -1,0 +1,1 @@
+"""Published systems of writing compute kernels."""
