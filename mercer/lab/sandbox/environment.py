@@ -1,0 +1,48 @@
+"""The variables that a worker gets: a named few, none of them a secret."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+
+KEPT = (
+    "CC",
+    "CUDA_HOME",
+    "CUDA_PATH",
+    "CUDA_VISIBLE_DEVICES",
+    "CXX",
+    "LANG",
+    "LC_ALL",
+    "LD_LIBRARY_PATH",
+    "MAX_JOBS",
+    "MKL_NUM_THREADS",
+    "OMP_NUM_THREADS",
+    "PYTHONPATH",
+    "TORCH_CUDA_ARCH_LIST",
+    "TRITON_INTERPRET",
+    "TZ",
+)
+PATHS = ("/usr/local/cuda/bin", "/usr/local/bin", "/usr/bin", "/bin")
+
+
+def clean(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment that the zygote and its workers start with.
+
+    Examples
+    --------
+    >>> clean({"OPENAI_API_KEY": "sk-1", "OMP_NUM_THREADS": "2"})["OMP_NUM_THREADS"]
+    '2'
+    >>> "OPENAI_API_KEY" in clean({"OPENAI_API_KEY": "sk-1"})
+    False
+    """
+    kept = {name: environment[name] for name in KEPT if name in environment}
+    homes = [os.path.join(kept[n], "bin") for n in ("CUDA_HOME", "CUDA_PATH") if n in kept]
+    return {
+        **kept,
+        "PATH": ":".join([os.path.dirname(sys.executable), *homes, *PATHS]),
+        "USER": "worker",
+        "OPENBLAS_NUM_THREADS": "1",  # its threads would be in the way of the fork
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTORCH_NVML_BASED_CUDA_CHECK": "1",  # asking for a GPU must not initialise CUDA
+    }
