@@ -261,3 +261,11 @@ def test_nvcc_compiles_in_the_scratch_folder(tmp_path):
     limits = Limits(memory=16 << 30, processes=256)
     with pool(tmp_path, limits=limits, device="cuda") as made, made.worker({"in": 1}) as worker:
         assert value(worker, program, 120.0) == 0
+
+
+def test_pools_of_one_process_live_side_by_side(tmp_path_factory):
+    folders = [tmp_path_factory.mktemp("side") for _ in range(2)]
+    with pool(folders[0]) as first, pool(folders[1]) as second:
+        with first.worker({"in": 64}) as one, second.worker({"in": 64}) as other:
+            assert value(one, "value = 1") == 1
+            assert value(other, "value = 2") == 2

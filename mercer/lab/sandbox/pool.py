@@ -19,7 +19,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import mercer
 from mercer.lab.sandbox import environment, message
 from mercer.lab.sandbox.account import Accounts
 from mercer.lab.sandbox.channel import Channel
@@ -27,7 +26,7 @@ from mercer.lab.sandbox.filesystem import SCRATCH
 from mercer.lab.sandbox.limits import Limits
 from mercer.lab.sandbox.region import Region
 from mercer.lab.sandbox.users import Users
-from mercer.lab.sandbox.view import View
+from mercer.lab.sandbox.view import PACKAGE, View
 from mercer.lab.sandbox.worker import Worker, end, number
 
 ISOLATIONS = ("namespaces", "seccomp")
@@ -65,6 +64,8 @@ class Pool:
         The system refuses the isolation asked for, or the handler cannot be imported.
     """
 
+    _numbers = itertools.count()  # of the workers of all pools, as their groups share a folder
+
     def __init__(
         self,
         *,
@@ -91,7 +92,6 @@ class Pool:
             "limits": asdict(self.limits),
             "view": View.of(readable, cuda=cuda).plain(),
         }
-        self._numbers = itertools.count()
         self._users = Users()
         # The keeper of a worker without name spaces must live until it has ended all others.
         self._ending = signal.SIGKILL if isolation == "namespaces" else signal.SIGTERM
@@ -110,7 +110,7 @@ class Pool:
     def _start(self) -> socket.socket:
         """Start the zygote in a session of its own and return the socket to it."""
         control, other = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        root = str(Path(mercer.__file__).parents[1])
+        root = str(PACKAGE.parent)
         program = (
             f"import sys; sys.path.append({root!r}); "
             f"from mercer.lab.sandbox.zygote import main; main({other.fileno()})"

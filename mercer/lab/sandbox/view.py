@@ -11,8 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-import mercer
-
 SYSTEM = (
     "/usr",
     "/bin",
@@ -33,6 +31,9 @@ CUDA = ("/sys/devices", "/sys/bus", "/sys/class", "/sys/module", "/sys/dev")
 DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 CUDA_DEVICES = ("/dev/nvidia*", "/dev/nvidia-caps/*")
 CUDA_FOLDERS = ("CUDA_HOME", "CUDA_PATH", "LD_LIBRARY_PATH")  # variables that name folders
+
+
+PACKAGE = Path(__file__).resolve().parents[2]  # mercer
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,7 @@ class View:
     @classmethod
     def of(cls, readable: Sequence[Path], *, cuda: bool) -> View:
         """Return what a worker of this interpreter needs, and `readable`."""
-        package = Path(mercer.__file__).parent
+        package = PACKAGE
         for path in readable:
             if not Path(path).exists():
                 raise FileNotFoundError(f"readable names {path}, which does not exist")

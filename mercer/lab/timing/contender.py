@@ -7,7 +7,7 @@ from types import TracebackType
 
 from mercer.lab.candidate import Candidate
 from mercer.lab.runner.session import Session, room
-from mercer.lab.sandbox.pool import Pool
+from mercer.lab.sandbox import Pool, WorkerLost
 from mercer.lab.timing.course import Course
 
 LARGE = 1 << 26  # bytes of a call from which on looking at one costs a good part of a second
@@ -28,6 +28,7 @@ class Contender:
 
     def __init__(self, pool: Pool, course: Course, candidate: Candidate, *, timeout: float) -> None:
         self.candidate, self.course = candidate, course
+        self.lost = False
         self._used = 0
         regions = {
             "in": room(course.state, *([*s, *course.cotangents_given] for s in course.sets)),
@@ -54,7 +55,11 @@ class Contender:
     def __call__(self, calls: int) -> float:
         """Return the seconds of so many calls by the judge's clock."""
         self._used = min(calls, len(self.course.sets))
-        return self.session.time(calls)
+        try:
+            return self.session.time(calls)
+        except WorkerLost:
+            self.lost = True
+            raise
 
     def verify(self) -> str:
         """Return why what a timed call returned is wrong; empty if it is right.

@@ -129,7 +129,7 @@ def race(
             if progress is not None:
                 progress(_line(seconds))
         for name in seconds:
-            reasons[name] = _objection(ready[name], seconds[name], floor)
+            reasons[name] = objection(ready[name], seconds[name], floor)
     entries = [_entry(c, reasons[c.name], seconds, baselines, reasons, floor) for c in contenders]
     return Race(problem.name, size, machine.name, floor, tuple(entries))
 
@@ -139,7 +139,7 @@ def _named(candidate: Candidate, index: int) -> Candidate:
     return Candidate(candidate.source, candidate.language, name)
 
 
-def _objection(entrant: Contender, seconds: Sequence[float], floor: float) -> str:
+def objection(entrant: Contender, seconds: Sequence[float], floor: float) -> str:
     """Say why a time does not count, or ""."""
     median = statistics.median(seconds)
     if median < IMPOSSIBLE * floor:
