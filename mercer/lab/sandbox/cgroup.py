@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from mercer.lab.sandbox.limits import Limits
@@ -41,16 +42,20 @@ class Places:
 
     def _consider(self, controller: str, own: Path, *, unified: bool) -> None:
         for base in (own, own.parent) if unified else (own,):
+            added = False
             try:
-                if unified:
-                    _enable(base, controller)
+                added = unified and _enable(base, controller)
                 probe = base / f"{PREFIX}{os.getpid()}-probe"
                 probe.mkdir()
+                usable = not unified or _takes_processes(probe)
                 probe.rmdir()
             except OSError:
-                continue
-            self.folders[controller] = base
-            return
+                usable = False
+            if usable:
+                self.folders[controller] = base
+                return
+            if added:
+                _disable(base, controller)
 
     def _sweep(self) -> None:
         """Remove the empty groups of judges that were killed."""
@@ -133,11 +138,23 @@ def _mounts() -> dict[str, Path]:
     return found
 
 
-def _enable(base: Path, controller: str) -> None:
-    """Let groups in `base` have a controller (version 2)."""
+def _enable(base: Path, controller: str) -> bool:
+    """Let groups in `base` have a controller (version 2); return whether they had not."""
     file = base / "cgroup.subtree_control"
-    if controller not in file.read_text().split():
-        file.write_text(f"+{controller}")
+    if controller in file.read_text().split():
+        return False
+    file.write_text(f"+{controller}")
+    return True
+
+
+def _disable(base: Path, controller: str) -> None:
+    with suppress(OSError):
+        (base / "cgroup.subtree_control").write_text(f"-{controller}")
+
+
+def _takes_processes(group: Path) -> bool:
+    """Whether processes may enter a group (version 2): not beneath a group with its own."""
+    return (group / "cgroup.type").read_text().strip() == "domain"
 
 
 def _remove(folder: Path, *, patience: float) -> None:
