@@ -4,7 +4,8 @@
 
 Every memory-bound problem at its race size: each opening schedule is compiled, compared with the
 reference at float32 tolerance, and timed by CUDA events with inputs that rotate through more than
-the cache. Programs are compiled in parallel processes; one of them at a time has the GPU for timing.
+the cache. Programs are compiled in parallel processes, of which one at a time has the GPU for
+timing.
 """
 
 from __future__ import annotations
@@ -34,7 +35,8 @@ def work(job: tuple[str, Any]) -> dict[str, Any]:
 def _measure(name: str, lock: Any) -> dict[str, Any]:
     import torch
 
-    from mercer.lab.problems import find, work as count
+    from mercer.lab.problems import find
+    from mercer.lab.problems import work as count
     from mercer.lab.runner.state import initial_state
     from mercer.lab.templates import emit, openings, trace
 

@@ -61,6 +61,8 @@ class Evaluator:
         Seconds for one command, compilation included.
     machine : Machine, optional
         Default: measured now.
+    seed : int, optional
+        Of the inputs.
     clock : context manager, optional
         Held while something is timed: evaluators in several threads share one lock.
 
@@ -90,6 +92,7 @@ class Evaluator:
         block: float = 0.02,
         timeout: float = 120.0,
         machine: Machine | None = None,
+        seed: int = 0,
         clock: contextlib.AbstractContextManager[object] | None = None,
     ) -> None:
         self.problem, self.pool, self.dtype = problem, pool, dtype
@@ -108,12 +111,13 @@ class Evaluator:
             backward=backward,
             verifier=verifier,
             timeout=timeout,
+            seed=seed,
         )
         self.clock = clock or threading.Lock()
         self.candidate = baseline_of(standalone(problem), baseline)
         with self.clock:
             self.machine = machine or measure_machine(pool.device)
-            self.course = Course(problem, self.size, device=pool.device, dtype=dtype)
+            self.course = Course(problem, self.size, device=pool.device, dtype=dtype, seed=seed)
         self.floor = self.machine.floor(bytes=self.course.bytes, operations=0)
         self._baseline: tuple[Contender, int] | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 
 from mercer.lab.argument import Argument
 
+DRAWING = threading.RLock()  # held while the global generator is somebody's
 SIZES = ("odd", "small", "desk", "race")
 
 
@@ -69,7 +71,7 @@ class Problem:
 
     def reference(self, size: str, *, seed: int = 0) -> nn.Module:
         """Return the reference in float32 on the CPU, its parameters drawn from `seed`."""
-        with torch.random.fork_rng(devices=[]):
+        with DRAWING, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             return self.module(*self.initial(*self.size(size)))
 
@@ -113,7 +115,7 @@ def problem(
     *,
     tags: Sequence[str] = (),
     differentiable: bool = True,
-) -> Callable[[type[nn.Module]], Problem]:
+) -> Callable[[Any], Problem]:
     """Make a `Problem` of a module class that has `arguments`, `forward` and maybe `initial`.
 
     The name is the class's in snake case, the summary its docstring's first line.
@@ -135,7 +137,7 @@ def problem(
     ('row_sum', torch.Size([7, 33]))
     """
 
-    def make(module: type[nn.Module]) -> Problem:
+    def make(module: Any) -> Problem:
         summary = (inspect.getdoc(module) or "").split("\n")[0]
         name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", module.__name__).lower()
         extra = {"initial": module.initial} if hasattr(module, "initial") else {}

@@ -1,17 +1,11 @@
 import pytest
-from tests.lab.test_race import CHEATS, FAST, HONEST, SLOW, candidate
 
 from mercer.lab.evaluator import Evaluator
 from mercer.lab.problems import find
 from mercer.lab.sandbox import Limits, Pool
+from tests.lab.test_race import CHEATS, FAST, HONEST, SLOW, candidate
 
 QUICK = {"baseline": "eager", "size": "small", "rounds": 5, "block": 0.005, "machine": FAST}
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with Pool() as pool:
-        yield pool
 
 
 @pytest.fixture(scope="module")

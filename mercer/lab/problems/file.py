@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mercer.lab.argument import Argument
-from mercer.lab.problem import SIZES, Problem
+from mercer.lab.problem import DRAWING, SIZES, Problem
 
 PARTS = ("Model", "get_inputs", "get_init_inputs")
 
@@ -158,7 +158,7 @@ def _call(path: Path, what: str, function: Callable[..., Any], *args: Any, **opt
 
 
 def _values(problem: FileProblem, seed: int) -> list[Tensor]:
-    with torch.random.fork_rng(devices=[]):
+    with DRAWING, torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         values = _call(problem.path, "get_inputs()", problem.inputs)
     if not isinstance(values, (list, tuple)):
