@@ -18,10 +18,13 @@ _FOLDERS = (
     "engine",
     "features",
     "kernels",
+    "lab",
     "learn",
     "linalg",
+    "measure",
     "operators",
     "papers",
+    "special",
     "testing",
 )
 

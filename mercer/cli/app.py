@@ -11,6 +11,7 @@ from typer import Argument, Option
 
 from mercer.cli.bad_input import BadInput
 from mercer.cli.complain import complain
+from mercer.cli.lab.group import lab
 
 # Errors of usage are turned into one sentence, so none of typer's own formatting of them is wanted.
 app = typer.Typer(
@@ -23,6 +24,7 @@ papers = typer.Typer(
     rich_markup_mode=None, help="Published systems: their claims, and what is measured."
 )
 app.add_typer(papers, name="papers")
+app.add_typer(lab, name="lab")
 
 # typer has its own copy of click in some versions; this is the class that its usage errors share.
 UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")

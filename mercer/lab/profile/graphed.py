@@ -40,7 +40,7 @@ class Graphed:
     def _record(self, inputs: tuple[Any, ...]) -> None:
         """Capture on a stream of its own, after calls that let libraries allocate."""
         self._inputs = [x.clone() if isinstance(x, Tensor) else x for x in inputs]
-        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        stream = torch.cuda.Stream()
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(3):

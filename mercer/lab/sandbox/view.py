@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import shutil
 import site
 import sys
 from collections.abc import Mapping, Sequence
@@ -61,14 +62,14 @@ class View:
         for path in readable:
             if not Path(path).exists():
                 raise FileNotFoundError(f"readable names {path}, which does not exist")
-        wanted = [*SYSTEM, *_python(package), str(package), *map(str, readable)]
+        wanted = [*SYSTEM, *_python(package), *_compilers(), str(package), *map(str, readable)]
         wanted += CUDA if cuda else TOPOLOGY
         if cuda:
             wanted += [f for name in CUDA_FOLDERS for f in os.environ.get(name, "").split(":")]
         devices = [p for p in DEVICES if os.path.exists(p)]
         if cuda:
             devices += sorted(p for g in CUDA_DEVICES for p in glob.glob(g) if not os.path.isdir(p))
-        hidden = [package / "lab" / "problems", package / "lab" / "problems.py"]
+        hidden = [package / "lab" / "problems", package / "lab" / "channels", package / "papers"]
         if (package.parent / "pyproject.toml").exists():
             hidden.append(package.parent / "tests")
         secrets = [name for path in hidden for name in (str(path), os.path.realpath(path))]
@@ -89,6 +90,20 @@ def _python(package: Path) -> list[str]:
     prefixes = [sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix]
     extra = [*os.environ.get("PYTHONPATH", "").split(":"), site.getusersitepackages()]
     return prefixes + [p for p in extra if p and Path(p).resolve() != package.resolve().parent]
+
+
+def _compilers() -> list[str]:
+    """Folders of compilers that are not among the system's: the one above their `bin`."""
+    named = [os.environ.get("CC", ""), os.environ.get("CXX", ""), "gcc", "g++", "nvcc", "ninja"]
+    found = [os.path.realpath(path) for path in map(shutil.which, filter(None, named)) if path]
+    home = os.path.realpath(os.path.expanduser("~"))
+    folders = []
+    for path in found:
+        folder = os.path.dirname(path)
+        above = os.path.dirname(folder)
+        private = above == "/" or home == above or home.startswith(above + "/")
+        folders.append(folder if private else above)
+    return folders
 
 
 def _outermost(paths: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ from mercer.lab.timing.plan import sets_needed, shift_of
 from mercer.lab.verify.case import Case
 from mercer.lab.verify.reference import Point, Reference
 from mercer.lab.verify.tolerance import allowed_error, perturbed
+from mercer.lab.verify.truth import COTANGENTS
 
 SAMPLE = 1 << 16  # entries of each output that are compared after the clock has stopped
 ROUNDS = 8  # how often a set is seen with numbers of its own
@@ -51,7 +52,7 @@ class Course:
         self._reference = Reference(problem, case, initial.names if backward else (), device)
         first = problem.draw(size, seed=seed, dtype=dtype)
         outputs, _ = self._reference.outputs(Point(first, self.state, []), dtype)
-        generator = torch.Generator().manual_seed(seed)
+        generator = torch.Generator().manual_seed(seed + COTANGENTS)
         self.cotangents: list[Tensor | None] = [
             torch.randn(y.shape, generator=generator).to(dtype) if y.requires_grad else None
             for y in outputs

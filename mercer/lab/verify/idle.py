@@ -35,9 +35,8 @@ def idle(tree: ast.Module, problem: Problem | None) -> str:
     if model is None:
         return "there is no class ModelNew"
     reached = list(_reachable(tree, model))
-    makers = _makers(tree, names)
-    kernels = _kernels(tree, names, makers)
-    if not any(_launches(part, kernels, makers) for node in reached for part in ast.walk(node)):
+    made = _made(tree, names)
+    if not any(_launches(part, *made) for node in reached for part in ast.walk(node)):
         operator = _shared_operator(reached, names, problem)
         instead = f", it calls the reference's own operator {operator}" if operator else ""
         return f"ModelNew launches no kernel{instead}"
@@ -62,48 +61,48 @@ def _reachable(tree: ast.Module, model: ast.ClassDef) -> Iterator[ast.AST]:
                 waiting.append(known[part.id])
 
 
-def _launches(node: ast.AST, kernels: set[str], makers: set[str]) -> bool:
-    """Whether an expression calls a kernel: ``kernel[grid](x)``, ``library.f(x)``, ``f(x)``."""
+def _launches(node: ast.AST, kernels: set[str], makers: set[str], helpers: set[str]) -> bool:
+    """Whether an expression calls a kernel: ``kernel[grid](x)``, ``library.f(x)``, ``f(x)``, or has
+    a function of the module's own call it: ``launch(library.f, x)``.
+    """
     if not isinstance(node, ast.Call):
         return False
     root = _root(node.func)
-    return root in kernels or (root in makers and not isinstance(node.func, ast.Name))
+    if root in kernels or (root in makers and not isinstance(node.func, ast.Name)):
+        return True
+    return root in helpers and any(
+        isinstance(a, (ast.Name, ast.Attribute)) and _root(a) in kernels for a in node.args
+    )
 
 
-def _makers(tree: ast.Module, names: Names) -> set[str]:
-    """Return names of functions that compile a library and return it."""
-    return {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        and any(
-            part.value is not None and _compiles(part.value, names)
-            for part in ast.walk(node)
-            if isinstance(part, ast.Return)
-        )
+def _made(tree: ast.Module, names: Names) -> tuple[set[str], set[str], set[str]]:
+    """Return names of kernels, compiled libraries and what is made from these; of functions that
+    return such; and of all functions.
+    """
+    functions = [n for n in ast.walk(tree) if isinstance(n, ast.FunctionDef)]
+    kernels = {
+        f.name
+        for f in functions
+        if any("triton" in names.dotted(_plain(d)) for d in f.decorator_list)
     }
-
-
-def _kernels(tree: ast.Module, names: Names, makers: set[str]) -> set[str]:
-    """Return names of Triton kernels, of compiled libraries and of what is made from these."""
-    found = {
-        node.name
-        for node in ast.walk(tree)
-        if isinstance(node, ast.FunctionDef)
-        and any("triton" in names.dotted(_plain(d)) for d in node.decorator_list)
-    }
+    makers: set[str] = set()
     before = -1
-    while before != len(found):  # a library, a function of it, a name for that
-        before = len(found)
+    while before != len(kernels) + len(makers):  # a library, a function of it, a name for that
+        before = len(kernels) + len(makers)
         for node in ast.walk(tree):
-            if isinstance(node, ast.Assign):
-                parts = [
-                    p for p in ast.walk(node.value) if isinstance(p, (ast.Name, ast.Attribute))
-                ]
-                made = any(_root(part) in found | makers for part in parts)
-                if made or _compiles(node.value, names):
-                    found |= {_root(target) for target in node.targets}
-    return found - {"", "self"}
+            if isinstance(node, ast.Assign) and _holds(node.value, kernels | makers, names):
+                kernels |= {_root(target) for target in node.targets} - {"", "self"}
+        for f in functions:
+            returned = [n.value for n in ast.walk(f) if isinstance(n, ast.Return) and n.value]
+            if any(_root(v) in kernels or _compiles(v, names) for v in returned):
+                makers.add(f.name)
+    return kernels, makers, {f.name for f in functions}
+
+
+def _holds(value: ast.AST, known: set[str], names: Names) -> bool:
+    """Whether an expression has a known name in it or calls a compiler."""
+    parts = [p for p in ast.walk(value) if isinstance(p, (ast.Name, ast.Attribute))]
+    return any(_root(part) in known for part in parts) or _compiles(value, names)
 
 
 def _compiles(value: ast.AST, names: Names) -> bool:

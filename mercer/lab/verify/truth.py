@@ -16,6 +16,7 @@ from mercer.lab.verify.case import Case
 from mercer.lab.verify.reference import Point, Reference
 from mercer.lab.verify.tolerance import allowed_error, perturbed
 
+COTANGENTS = 1 << 31  # between the seeds of inputs and those of cotangents
 PERTURBATIONS = 3  # of random signs, beside the one away from zero
 
 
@@ -120,7 +121,8 @@ def truth_for(
     for layout in layouts:
         _, shared = reference.outputs(point, case.dtype, layout)
         aliases = [[*a, *b] for a, b in zip(aliases, shared)]
-    generator = torch.Generator().manual_seed(case.seed)
+    # Not the inputs' own seed: a cotangent that equals the input is in the kernel of gradients.
+    generator = torch.Generator().manual_seed(case.seed + COTANGENTS)
     cotangents = [
         torch.randn(y.shape, generator=generator).to(y.dtype) if y.requires_grad else None
         for y in outputs

@@ -1,0 +1,1 @@
+"""``mercer lab``: list, check, race, profile, evolve, report."""

@@ -1,0 +1,35 @@
+"""``mercer lab check``: is a candidate right."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from mercer.cli.lab.live import say, waiting
+from mercer.cli.lab.place import device_of, open_pool
+from mercer.cli.lab.subject import problem_of, read_candidate
+from mercer.lab.verify import StaticVerifier, check
+
+
+def check_candidate(
+    file: Path,
+    problem: str | None,
+    reference: Path | None,
+    device: str,
+    isolation: str,
+    seeds: int,
+    static: bool,
+    as_json: bool,
+) -> int:
+    """Check a file, print the verdict, and return 0 if it is right, else 1."""
+    candidate = read_candidate(file)
+    of = problem_of(candidate, problem, reference)
+    device = device_of(device)
+    with waiting(f"checking {file.name} for {of.name}"), open_pool(device, isolation) as pool:
+        verifier = StaticVerifier() if static else None
+        verdict = check(of, candidate, pool=pool, device=device, seeds=seeds, verifier=verifier)
+    if as_json:
+        print(json.dumps({"file": str(file), "problem": of.name, **verdict.json()}))
+    else:
+        say(f"{file} for {of.name}: {verdict}")
+    return 0 if verdict.right else 1

@@ -1,0 +1,195 @@
+"""``mercer lab evolve``: search for a fast kernel."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from mercer.cli.bad_input import BadInput
+from mercer.cli.complain import complain
+from mercer.cli.lab.duration import seconds
+from mercer.cli.lab.live import say, waiting
+from mercer.cli.lab.model import LANGUAGES, proposer_of
+from mercer.cli.lab.place import device_of, open_pool
+from mercer.cli.lab.subject import read_reference
+from mercer.lab.candidate import Candidate
+from mercer.lab.evaluator import Evaluator
+from mercer.lab.models import EndpointError
+from mercer.lab.problem import Problem
+from mercer.lab.problems import find, work
+from mercer.lab.report import Circumstances, check_searches, remember
+from mercer.lab.search import (
+    Budget,
+    Database,
+    Evaluation,
+    Greedy,
+    Islands,
+    Policy,
+    Result,
+    Tree,
+    evolve,
+    runs,
+)
+from mercer.lab.search.policy import ranked
+from mercer.lab.verify import StaticVerifier
+
+POLICIES: dict[str, Callable[[], Policy]] = {"greedy": Greedy, "tree": Tree, "islands": Islands}
+
+
+@dataclass(frozen=True)
+class Request:
+    """What the command line asks for; empty strings and None stand for what suits the device."""
+
+    problem: str | None
+    reference: Path | None
+    budget: str
+    policy: str
+    model: str
+    model_name: str
+    language: str
+    baseline: str
+    size: str | None
+    database: Path | None
+    resume: bool
+    seed: int
+    device: str
+    isolation: str
+    as_json: bool
+
+
+def evolve_kernel(request: Request) -> int:
+    """Search, print what was found, and return 0 if a candidate was right, else 1."""
+    limit = Budget(seconds=seconds(request.budget))
+    if request.policy not in POLICIES:
+        raise BadInput(f"--policy must be one of {', '.join(POLICIES)}, got {request.policy!r}")
+    problem = _problem(request)
+    device = device_of(request.device)
+    gpu = device == "cuda"
+    size = request.size or ("race" if gpu else "desk")
+    problem.size(size)
+    language = request.language or ("triton" if gpu else "cpp")
+    if language not in LANGUAGES:
+        raise BadInput(f"--language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    proposer = proposer_of(
+        request.model, request.model_name, problem, size=size, language=language, device=device
+    )
+    baseline = request.baseline or ("compiled" if gpu else "eager")
+    path = request.database or Path(f"{problem.name}.db")
+    with _opened(path, problem, request) as database, open_pool(device, request.isolation) as pool:
+        with waiting(f"measuring the device for {problem.name}"):
+            judge = Evaluator(
+                problem,
+                pool=pool,
+                baseline=baseline,
+                size=size,
+                # What the built-in proposer writes is known to be honest.
+                verifier=None if request.model == "builtin" else StaticVerifier(),
+            )
+        noted = _Noted(judge, database, baseline)
+        with judge:
+            try:
+                result = evolve(
+                    problem,
+                    proposer=proposer,
+                    evaluate=noted,
+                    policy=POLICIES[request.policy](),
+                    budget=limit,
+                    database=database,
+                    seed=request.seed,
+                    language=language,
+                    progress=True,
+                )
+            except (EndpointError, RuntimeError) as error:
+                raise BadInput(f"{error}; {path} keeps what was found, --resume goes on") from None
+            except KeyboardInterrupt:
+                complain(_interrupted(database, problem, path))
+                raise
+    if request.as_json:
+        print(json.dumps({"database": str(path), "baseline": baseline, **result.json()}))
+    else:
+        say(_told(result, baseline, path))
+    return 0 if result.best is not None else 1
+
+
+class _Noted:
+    """The evaluator, which notes what it measures on once a run has a candidate."""
+
+    def __init__(self, judge: Evaluator, database: Database, baseline: str) -> None:
+        self.judge, self.database = judge, database
+        machine, problem = judge.machine, judge.problem
+        try:
+            needed = work(problem, judge.size)
+        except ValueError:
+            needed = work(problem, judge.size, device="cpu")
+        self.known: Circumstances | None = Circumstances(
+            machine.name,
+            machine.bandwidth,
+            machine.peak,
+            judge.size,
+            float(needed.bytes),
+            float(needed.flops),
+            baseline,
+        )
+
+    def __call__(self, candidate: Candidate) -> Evaluation:
+        if self.known is not None:
+            row = self.database.connection.execute(
+                "SELECT MAX(run) FROM candidates LEFT JOIN verdicts USING (run, number)"
+                " WHERE digest = ? AND correct IS NULL",
+                (candidate.digest,),
+            ).fetchone()
+            remember(self.database, row[0], self.known)
+            self.known = None
+        return self.judge(candidate)
+
+
+def _problem(request: Request) -> Problem:
+    if (request.problem is None) == (request.reference is None):
+        raise BadInput("evolve needs a problem's name or --reference FILE, one of them")
+    if request.reference is not None:
+        return read_reference(request.reference)
+    assert request.problem is not None
+    return find(request.problem)
+
+
+def _opened(path: Path, problem: Problem, request: Request) -> Database:
+    if path.exists():
+        check_searches(path)
+    elif not path.absolute().parent.is_dir():
+        raise BadInput(f"there is no folder {path.parent} for {path.name}")
+    database = Database(path)
+    same = [r for r in runs(database) if (r.problem, r.seed) == (problem.name, request.seed)]
+    if same and not request.resume:
+        database.close()
+        raise BadInput(
+            f"{path} holds a search for {problem.name} with {same[0].candidates} candidates; "
+            "--resume goes on with it, or name another --database"
+        )
+    return database
+
+
+def _told(result: Result, baseline: str, path: Path) -> str:
+    failed = sum(bool(e.failure) for e in result.entries)
+    lines = [
+        f"{result.problem}: {len(result.entries)} candidates, {failed} of them failed, "
+        f"in {result.seconds:.0f} s; {result.stopped}"
+    ]
+    if result.best is None:
+        lines.append("no candidate was right")
+    else:
+        best = result.best
+        lines.append(
+            f"best: candidate {best.number}, {1e6 * (best.seconds or 0):.1f} us, "
+            f"{best.speedup:.2f} times as fast as {baseline}"
+        )
+    return "\n".join([*lines, f"all of it is in {path}: mercer lab report {path}"])
+
+
+def _interrupted(database: Database, problem: Problem, path: Path) -> str:
+    last = [r for r in runs(database) if r.problem == problem.name]
+    entries = database.entries(last[-1].number) if last else []
+    best = next(iter(ranked(entries)), None)
+    found = f", the best {best.speedup:.2f} times as fast" if best else ""
+    return f"{path} keeps {len(entries)} candidates{found}; --resume goes on"

@@ -1,0 +1,68 @@
+"""``mercer lab profile``: where a program waits."""
+
+from __future__ import annotations
+
+import json
+import runpy
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from torch import Tensor
+
+from mercer.cli.bad_input import BadInput
+from mercer.cli.lab.live import say, waiting
+from mercer.cli.lab.place import device_of
+from mercer.lab.profile import Trace, chains, chains_text, profile
+
+
+def profile_script(script: Path, steps: int, device: str, draw: Path | None, as_json: bool) -> None:
+    """Record a script, or read a trace, and print its metrics and candidates for fusion.
+
+    Parameters
+    ----------
+    script : Path
+        A Python file, run in this process, that defines ``step()``, or ``Model`` and
+        ``get_inputs()``; or a Chrome trace, ``.json`` or ``.json.gz``.
+    """
+    if not script.is_file():
+        raise BadInput(f"{script} does not exist" if not script.exists() else f"{script}: no file")
+    if script.name.endswith((".json", ".json.gz")):
+        trace = Trace.read(script)
+    else:
+        place = device_of(device)
+        step, inputs = _step(script, place)
+        with waiting(f"profiling {script.name}"):
+            trace = profile(step, *inputs, steps=steps, device=place)
+        trace.origin = script.name
+    found = chains(trace) if trace.has_kernels else []
+    if draw is not None:
+        trace.draw(draw)
+    if as_json:
+        print(json.dumps({**trace.json(), "chains": [asdict(chain) for chain in found]}))
+        return
+    say(trace.text())
+    if trace.has_kernels:
+        say("\n" + chains_text(found))
+
+
+def _step(script: Path, device: str) -> tuple[Callable[..., Any], list[Any]]:
+    """Run a file and return what it wants recorded, and what that is called with."""
+    try:
+        scope = runpy.run_path(str(script), run_name="__mercer__")
+        if callable(scope.get("step")):
+            return scope["step"], []
+        kind = scope.get("ModelNew", scope.get("Model"))
+        if kind is not None and callable(scope.get("get_inputs")):
+            initial = scope["get_init_inputs"]() if "get_init_inputs" in scope else []
+            module = kind(*initial).to(device).eval()
+            values = scope["get_inputs"]()
+            return module, [v.to(device) if isinstance(v, Tensor) else v for v in values]
+    except (Exception, SystemExit) as error:
+        said = str(error).split("\n")[0]
+        raise BadInput(f"{script} raised {type(error).__name__}: {said}") from error
+    raise BadInput(
+        f"{script} must define step(), which is recorded, or Model and get_inputs(); "
+        "a recorded trace ends in .json or .json.gz"
+    )

@@ -1,0 +1,132 @@
+"""Sums, moments, extremes, running sums and orders along axes."""
+
+from __future__ import annotations
+
+from mercer.lab.channels.call import call
+from mercer.lab.channels.operator import aligned
+
+ROWS = {"n": (7, 32, 512, 8192), "m": (33, 64, 1024, 4096), "k": (5, 8, 16, 64)}
+
+REDUCTIONS = (
+    aligned(
+        "sum",
+        "(input, dim=None, keepdim=False, *, dtype=None)",
+        "The sum over all axes, or over one or several, in the dtype that is asked for.",
+        call("input, dim=-1", input="n m"),
+        call("input", input="k n"),
+        call("input, dim=(0, 2), keepdim=True", input="k n m"),
+        call("input, 1, dtype=torch.float64", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "mean",
+        "(input, dim=None, keepdim=False, *, dtype=None)",
+        "The mean over all axes, or over one or several.",
+        call("input, -1", input="n m"),
+        call("input", input="k n"),
+        call("input, dim=[0, 1], keepdim=True", input="k n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "var",
+        "(input, dim=None, *, correction=1, keepdim=False)",
+        "The variance; the sum of squares is divided by the count less the correction.",
+        call("input, dim=-1", input="n m"),
+        call("input", input="k n"),
+        call("input, dim=0, correction=0, keepdim=True", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "std",
+        "(input, dim=None, *, correction=1, keepdim=False)",
+        "The root of the variance.",
+        call("input, dim=1, keepdim=True", input="n m"),
+        call("input, dim=(0, 2), correction=2", input="k n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "amax",
+        "(input, dim=(), keepdim=False)",
+        "The largest entry over one or several axes.",
+        call("input, dim=-1", input="n m"),
+        call("input, (0, 1), keepdim=True", input="k n m"),
+        call("input", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "max",
+        "(input, dim, keepdim=False)",
+        "The largest entries along an axis and their places, as a pair.",
+        call("input, dim=-1", input="n m"),
+        call("input, 0, keepdim=True", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "argmax",
+        "(input, dim=None, keepdim=False)",
+        "The place of the largest entry along an axis, or in the flattened tensor.",
+        call("input, dim=-1", input="n m"),
+        call("input", input="k n"),
+        call("input, dim=0, keepdim=True", input="k n"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "any",
+        "(input, dim=None, keepdim=False)",
+        "Whether any entry is true, along an axis or at all.",
+        call("input, dim=-1", input="n k ~ mask"),
+        call("input, 0, keepdim=True", input="3 n ~ mask"),
+        call("input", input="n ~ mask"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "logsumexp",
+        "(input, dim, keepdim=False)",
+        "The logarithm of the sum of exponentials over one or several axes.",
+        call("input, dim=-1", input="n m"),
+        call("input, (0, 2), keepdim=True", input="k n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "cumsum",
+        "(input, dim, *, dtype=None)",
+        "Running sums along an axis.",
+        call("input, dim=-1", input="n m"),
+        call("input, 0", input="n m"),
+        call("input, dim=1, dtype=torch.float64", input="k n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "topk",
+        "(input, k, dim=-1, largest=True, sorted=True)",
+        "The k largest or smallest entries along an axis and their places, as a pair, in order.",
+        call("input, 3", input="n m"),
+        call("input, k=2, dim=0, largest=False", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "sort",
+        "(input, dim=-1, descending=False)",
+        "The entries along an axis in order, and where they were, as a pair.",
+        call("input", input="n m"),
+        call("input, dim=0, descending=True", input="n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "softmax",
+        "(input, dim, *, dtype=None)",
+        "Exponentials along an axis over their sum.",
+        call("input, dim=-1", input="n m"),
+        call("input, 0", input="n m"),
+        call("input, dim=1, dtype=torch.float64", input="k n m"),
+        dimensions=ROWS,
+    ),
+    aligned(
+        "log_softmax",
+        "(input, dim, *, dtype=None)",
+        "The logarithm of the softmax along an axis.",
+        call("input, dim=-1", input="n m"),
+        call("input, 1", input="k n m"),
+        dimensions=ROWS,
+    ),
+)

@@ -1,0 +1,1 @@
+"""Operators as they are written for Triton in practice."""
