@@ -27,7 +27,7 @@ def wrong_interface(outputs: Outputs, truth: Truth, device: str) -> str:
 def wrong_conduct(outputs: Outputs, truth: Truth, *, first: bool) -> str:
     """Return how the call broke a rule that every operator keeps, or "".
 
-    The worker's `first` call may start threads that stay: compilers keep a pool of them.
+    The `first` call after loading may start threads that stay: compilers keep a pool of them.
     """
     if not outputs.untouched:
         return "the inputs were changed in place"

@@ -27,6 +27,11 @@ That is 2^6.5, about 91, in float32 against float16 and TF32 (24 bits against 11
 several thousand terms pass, half precision inside is some twenty times too far. It is 2^14.5 in
 float64 against float32, 2^3.5 in float16 and 2^2 in bfloat16 against float8 (4 bits).
 
+A gradient is what is left of several paths from input to output, and which paths there are is the
+candidate's choice: through the maximum that a softmax subtracts flow terms that cancel but for
+their rounding. So half a unit in the last place of a gradient's largest entry belongs to the
+scale of all of its entries.
+
 What no tolerance can tell: a single sum of thousands of terms of one sign, of inputs rounded to
 half precision. Their errors average out to less than those of a running sum in float32. The
 gradients of such a sum, or a sum with fewer terms, show it.
@@ -105,7 +110,12 @@ def perturbed(
 
 
 def allowed_error(
-    exact: Tensor, working: Tensor, moved: Sequence[Tensor], dtype: torch.dtype
+    exact: Tensor,
+    working: Tensor,
+    moved: Sequence[Tensor],
+    dtype: torch.dtype,
+    *,
+    gradient: bool = False,
 ) -> Tensor:
     """Return the allowed absolute error of each entry.
 
@@ -119,6 +129,9 @@ def allowed_error(
         The truth of perturbed inputs, float64.
     dtype : torch.dtype
         The dtype of the output.
+    gradient : bool, optional
+        Whether it is a gradient: then the unit in the last place of the largest entry belongs to
+        the scale of all.
     """
     rounding = unit_in_last_place(exact, dtype) / 2
     scale = torch.stack(
@@ -127,6 +140,9 @@ def allowed_error(
     scale = torch.where(scale.isfinite(), scale, 0.0).amax(0)
     smallest = torch.finfo(dtype).smallest_normal
     scale = _largest_by_decade(exact, scale, smallest)
+    if gradient and exact.numel():
+        largest = exact.abs().nan_to_num(nan=0.0, posinf=0.0).amax()
+        scale = scale.clamp_min(float(unit_in_last_place(largest, dtype)) / 2)
     return kappa(dtype) * scale + torch.where(exact.abs() < smallest, smallest, 0.0)
 
 

@@ -161,7 +161,9 @@ def _expected(name: str, exact: Tensor, working: Tensor, moved: Sequence[Tensor]
     if not working.is_floating_point():
         return Expected(name, exact, working, torch.zeros(exact.shape), [exact, working, *moved])
     exact = exact.double()
-    return Expected(name, exact, working, allowed_error(exact, working, moved, working.dtype), [])
+    gradient = name.startswith("gradient")
+    allowed = allowed_error(exact, working, moved, working.dtype, gradient=gradient)
+    return Expected(name, exact, working, allowed, [])
 
 
 def _names(outputs: int, reference: Reference, state: Sequence[str]) -> list[str]:
