@@ -4,18 +4,20 @@
 
 The thirty are drawn at random (seed 0) from all problems with the tag "memory-bound", whatever the
 templates make of them. Every search starts from the naive program. Searches run in parallel, one
-holds the clock at a time. In the end each best candidate is checked and timed anew, on fresh
-inputs.
+holds the clock at a time; with --part several processes share the problems. In the end each best
+candidate is checked and timed anew, on fresh inputs. --merge FOLDER puts the parts together.
 """
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import fcntl
 import json
 import os
 import pathlib
 import random
+import tempfile
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -34,6 +36,21 @@ def thirty() -> list[str]:
     return sorted(random.Random(0).sample(sorted(catalogue(tags=["memory-bound"])), 30))
 
 
+class Clock:
+    """Held by one thread of one process at a time."""
+
+    def __init__(self, path: pathlib.Path) -> None:
+        self.threads, self.file = threading.Lock(), path.open("w")
+
+    def __enter__(self) -> None:
+        self.threads.acquire()
+        fcntl.flock(self.file, fcntl.LOCK_EX)
+
+    def __exit__(self, *error: object) -> None:
+        fcntl.flock(self.file, fcntl.LOCK_UN)
+        self.threads.release()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=float, default=390.0)
@@ -41,15 +58,22 @@ def main() -> None:
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--threads", type=int, default=15)
     parser.add_argument("--size", default="")
+    parser.add_argument("--part", default="0/1", help="k/n: every n-th problem from the k-th on")
     parser.add_argument("--out", default="lab_search")
+    parser.add_argument("--merge", action="store_true")
     options = parser.parse_args()
+    if options.merge:
+        merge(pathlib.Path(options.out))
+        return
     names = options.problems.split(",") if options.problems else thirty()
+    part, parts = map(int, options.part.split("/"))
+    names = names[part::parts]
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     language = "triton" if options.device == "cuda" else "cpp"
     size = options.size or ("race" if options.device == "cuda" else "desk")
     begin = time.monotonic()
-    clock = threading.Lock()
+    clock = Clock(pathlib.Path(tempfile.gettempdir()) / "lab_search.lock")
     limits = Limits(memory=24 << 30, cpu_seconds=600, processes=512, scratch=2 << 30)
     waves = -(-len(names) // options.threads)
     with Pool(device=options.device, limits=limits) as pool:
@@ -67,7 +91,8 @@ def main() -> None:
             try:
                 database = Database(out / f"{name}.sqlite")
                 proposer = Proposer(find(name), size=size, language=language)
-                with contextlib.closing(database), evaluator(name) as evaluate:
+                quick = {"sizes": ("odd",), "layouts": ("contiguous",)}
+                with contextlib.closing(database), evaluator(name, **quick) as evaluate:
                     left = max(5.0, ends - time.monotonic())
                     result = evolve(
                         find(name),
@@ -127,14 +152,25 @@ def main() -> None:
         "cores": os.cpu_count(),
         "rows": rows,
     }
-    (out / "lab_search.json").write_text(json.dumps(record, indent=1))
+    (out / f"lab_search-{part}.json").write_text(json.dumps(record, indent=1))
+
+
+def merge(out: pathlib.Path) -> None:
+    """Put the parts together, and print a line a problem."""
+    parts = [json.loads(p.read_text()) for p in sorted(out.glob("lab_search-*.json"))]
+    rows = [row for part in parts for row in part["rows"]]
+    whole = {**parts[0], "seconds": max(p["seconds"] for p in parts), "rows": rows}
+    whole["with final races"] = max(p["with final races"] for p in parts)
+    (out / "lab_search.json").write_text(json.dumps(whole, indent=1) + "\n")
     solved = [r for r in rows if isinstance(r.get("final"), float)]
-    for row in sorted(
-        rows, key=lambda r: -(r["final"] if isinstance(r.get("final"), float) else 0)
-    ):
-        print(f"{row['problem']:28} {row.get('final', row.get('refused'))} {row.get('why', '')}")
+    rest = [r for r in rows if r not in solved]
+    for row in sorted(solved, key=lambda r: -r["final"]) + rest:
+        outcome = row.get("final", row.get("refused"))
+        print(f"{row['problem']:28} {outcome} {row.get('search')} {row.get('why', '')}")
+        if "search" not in row:
+            print(f"    {row.get('failures')}")
     fast = sum(r["final"] >= 1.5 for r in solved)
-    print(f"{fast} of {len(names)} at 1.5x or more over torch.compile; {searched:.0f} s of search")
+    print(f"{fast} of {len(rows)} at 1.5x or more; {whole['seconds']:.0f} s of search")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import secrets
 import statistics
 import threading
 from collections.abc import Sequence
@@ -62,7 +63,7 @@ class Evaluator:
     machine : Machine, optional
         Default: measured now.
     seed : int, optional
-        Of the inputs.
+        Of the inputs. Default: drawn, so that no candidate can know it.
     clock : context manager, optional
         Held while something is timed: evaluators in several threads share one lock.
 
@@ -92,10 +93,11 @@ class Evaluator:
         block: float = 0.02,
         timeout: float = 120.0,
         machine: Machine | None = None,
-        seed: int = 0,
+        seed: int | None = None,
         clock: contextlib.AbstractContextManager[object] | None = None,
     ) -> None:
         self.problem, self.pool, self.dtype = problem, pool, dtype
+        seed = secrets.randbits(31) if seed is None else seed
         self.size = size or ("desk" if pool.device == "cpu" else "race")
         self.rounds, self.block, self.timeout = rounds, block, timeout
         self._check = functools.partial(
@@ -127,9 +129,9 @@ class Evaluator:
         if not verdict.right:
             return Evaluation(verdict)
         try:
+            base, calls = self._ready()  # first: the candidate may take all memory there is
             with Contender(self.pool, self.course, candidate, timeout=self.timeout) as entrant:
                 entrant(1)  # compiles, while others may be timed
-                base, calls = self._ready()
                 with self.clock:
                     return self._timed(entrant, verdict, base, calls)
         except FAILURES as error:

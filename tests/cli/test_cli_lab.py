@@ -19,7 +19,7 @@ from mercer.cli.bad_input import BadInput
 from mercer.cli.lab import check_command
 from mercer.cli.lab.duration import seconds
 from mercer.cli.lab.group import lab
-from mercer.cli.lab.place import open_pool
+from tests.lab.shared_pool import shared_pool
 
 RIGHT = """# problem: row_sum
 import torch
@@ -145,19 +145,13 @@ def isolated(result):
     return result
 
 
-@pytest.fixture(scope="module")
-def pool():
-    try:
-        opened = open_pool("cpu", "namespaces")
-    except BadInput as error:
-        pytest.skip(str(error))
-    with opened:
-        yield opened
-
-
 @pytest.fixture
-def shared(pool, monkeypatch):
+def shared(monkeypatch):
     """Candidates of several commands run in workers of one pool: importing torch takes seconds."""
+    try:
+        pool = shared_pool()
+    except RuntimeError as error:
+        pytest.skip(str(error))
     monkeypatch.setattr(check_command, "open_pool", lambda *options: nullcontext(pool))
 
 

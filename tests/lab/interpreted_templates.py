@@ -58,8 +58,9 @@ SCHEDULES = {
     "mutant": lambda graph: mutate(graph, fused(graph, size="race"), size="race", seed=5),
 }
 
-if __name__ == "__main__":
-    folder, *names = sys.argv[1:]
+
+def errors(folder, names):
+    """Errors by problem and form of schedule; what raises has its sentence instead."""
     found = {}
     for name in names:
         problem = find(name)
@@ -72,4 +73,8 @@ if __name__ == "__main__":
                 found[f"{name} {kind}"] = error(problem, candidate, path, layout)
             except Exception as failure:
                 found[f"{name} {kind}"] = f"{type(failure).__name__}: {failure}"
-    print(json.dumps(found))
+    return found
+
+
+if __name__ == "__main__":
+    print(json.dumps(errors(sys.argv[1], sys.argv[2:])))

@@ -26,7 +26,7 @@ BROKEN = {
     "std": "import torch\ndef std(input, dim, *, correction=1, keepdim=False):\n"
     "    return torch.std(input, dim, correction=correction)",  # keepdim forgotten
     "glu": "import os\ndef glu(input, dim=-1):\n    os.abort()",  # a crash
-    "flip": "def flip(input, dims):\n    while True: pass",  # a hang
+    "flip": "import time\ndef flip(input, dims):\n    time.sleep(60)",  # a hang
     "cumsum": "def running_sum(input, dim):\n    return input",  # another name
 }
 
@@ -118,29 +118,33 @@ def test_unknown_operator(pool):
         score("torch", {}, pool=pool, operators=["sofmax"])
 
 
-def interpreted(monkeypatch):
+@pytest.fixture
+def interpreted(pool, monkeypatch):
+    """Workers that interpret Triton: without a GPU, those of every test do."""
     pytest.importorskip("triton")
+    if os.environ.get("TRITON_INTERPRET") == "1":
+        yield pool
+        return
     monkeypatch.setenv("TRITON_INTERPRET", "1")
-    return Pool()
+    with Pool() as made:
+        yield made
 
 
-def test_triton_interpreted(monkeypatch):
+def test_triton_interpreted(interpreted):
     """A kernel in Triton is right without a GPU."""
-    with interpreted(monkeypatch) as pool:
-        report = score(
-            "triton", KERNELS, pool=pool, operators=["fused_softmax"], baselines=(),
-            check_options=BRIEF, progress=False,
-        )  # fmt: skip
+    report = score(
+        "triton", KERNELS, pool=interpreted, operators=["fused_softmax"], baselines=(),
+        check_options=BRIEF, progress=False,
+    )  # fmt: skip
     assert report.execution_accuracy == 1, str(report)
 
 
 @pytest.mark.slow
-def test_all_kernels_interpreted(monkeypatch):
-    with interpreted(monkeypatch) as pool:
-        report = score(
-            "triton", KERNELS, pool=pool, operators=list(KERNELS), baselines=(),
-            check_options={"seeds": 1, "timeout": 300.0}, progress=False,
-        )  # fmt: skip
+def test_all_kernels_interpreted(interpreted):
+    report = score(
+        "triton", KERNELS, pool=interpreted, operators=list(KERNELS), baselines=(),
+        check_options={"seeds": 1, "timeout": 300.0}, progress=False,
+    )  # fmt: skip
     assert report.execution_accuracy == 1, str(report)
 
 

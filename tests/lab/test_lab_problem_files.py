@@ -11,6 +11,7 @@ from mercer.lab import Candidate, Problem, normal
 from mercer.lab.problems import catalogue, read_problem, read_problems, work, write_problem
 
 PROBLEMS = catalogue()
+SOME = list(PROBLEMS.values())[::5]  # of every level
 FILE = '''
 import torch
 import torch.nn as nn
@@ -162,9 +163,14 @@ def test_solutions_are_candidates(path):
     assert Candidate.read(solution).language == "torch"
 
 
-def test_every_problem_survives_being_written(tmp_path):
+@pytest.mark.parametrize(
+    "problems",
+    [SOME, pytest.param(list(PROBLEMS.values()), marks=pytest.mark.slow)],
+    ids=["some", "all"],
+)
+def test_every_problem_survives_being_written(tmp_path, problems):
     """Text, parameters, inputs and outputs are the same bit for bit."""
-    for problem in PROBLEMS.values():
+    for problem in problems:
         path = tmp_path / f"{problem.name}.py"
         write_problem(problem, "odd", path)
         copy = read_problem(path, level=problem.level, differentiable=problem.differentiable)

@@ -36,8 +36,7 @@ def differentiated(problem, module, inputs):
     return [*wanted, *module.parameters()]
 
 
-@every
-def test_reference_is_deterministic_and_leaves_its_inputs_alone(problem):
+def reference_is_deterministic_and_leaves_its_inputs_alone(problem):
     module, inputs = problem.reference("odd"), problem.draw("odd", seed=1)
     before = [t.clone() for t in (*inputs, *module.state_dict().values())]
     with torch.no_grad():
@@ -56,8 +55,7 @@ def test_reference_is_deterministic_and_leaves_its_inputs_alone(problem):
         assert not torch.equal(a, b), name
 
 
-@every
-def test_reference_takes_transposed_inputs(problem):
+def reference_takes_transposed_inputs(problem):
     module, inputs = double(problem, seed=1)
     strided = [t.mT.contiguous().mT if t.dim() > 1 else t for t in inputs]
     with torch.no_grad():
@@ -65,8 +63,7 @@ def test_reference_takes_transposed_inputs(problem):
             torch.testing.assert_close(a, b)
 
 
-@every
-def test_float32_agrees_with_float64(problem):
+def float32_agrees_with_float64(problem):
     pairs = []
     for size in ("odd", "small"):
         module, inputs = double(problem, size, seed=2)
@@ -84,8 +81,7 @@ def test_float32_agrees_with_float64(problem):
         assert float((a.double() - b).abs().max()) <= 1e-5 * float(b.abs().max())
 
 
-@every
-def test_scaled_inputs_leave_values_and_gradients_finite(problem):
+def scaled_inputs_leave_values_and_gradients_finite(problem):
     for scale in (1e-3, 30.0):
         module, inputs = problem.reference("odd"), problem.draw("odd", seed=3, scale=scale)
         wanted = differentiated(problem, module, inputs) if problem.differentiable else []
@@ -146,8 +142,7 @@ def changes(problem, k, entry):
     return False
 
 
-@every
-def test_every_entry_of_every_input_and_parameter_matters(problem):
+def every_entry_of_every_input_and_parameter_matters(problem):
     arguments = problem.arguments(*problem.size("odd"))
     gradients = problem.gradients("odd")
     alive = [torch.zeros(a.shape, dtype=torch.bool) for a in arguments]
@@ -176,8 +171,7 @@ def test_every_entry_of_every_input_and_parameter_matters(problem):
         assert bool(mark.all()), f"{int((~mark).sum())} entries of {name} do nothing"
 
 
-@every
-def test_outputs_follow_their_inputs(problem):
+def outputs_follow_their_inputs(problem):
     module = problem.reference("odd").double()
     enough = 0.4 if "partial" in problem.tags else 0.95
     runs, moving = [], 0.0
@@ -196,8 +190,7 @@ def test_outputs_follow_their_inputs(problem):
         assert spread >= 0.01 * float(stack.square().mean().sqrt())
 
 
-@every
-def test_sizes_are_what_their_names_say(problem):
+def sizes_are_what_their_names_say(problem):
     assert list(problem.sizes) == ["odd", "small", "desk", "race"]
     module = problem.reference("odd")
     shapes = [a.shape for a in problem.arguments(*problem.size("odd"))]
@@ -205,6 +198,23 @@ def test_sizes_are_what_their_names_say(problem):
     extents = [n for n in itertools.chain(*shapes) if n > 1]
     hidden_multiples = problem.name in ("transformer_layer", "large_filter_block")  # 4 d
     assert hidden_multiples or not any(n % 8 == 0 for n in extents)
+
+
+FAIR = (
+    reference_is_deterministic_and_leaves_its_inputs_alone,
+    reference_takes_transposed_inputs,
+    float32_agrees_with_float64,
+    scaled_inputs_leave_values_and_gradients_finite,
+    every_entry_of_every_input_and_parameter_matters,
+    outputs_follow_their_inputs,
+    sizes_are_what_their_names_say,
+)
+
+
+@every
+def test_problem_is_fair(problem):
+    for holds in FAIR:
+        holds(problem)
 
 
 def test_races_of_memory_bound_problems_leave_the_cache():

@@ -12,9 +12,10 @@ import torch
 
 from mercer.lab.learning import LanguagePolicy, Outcome, Prompt, SchedulePolicy
 from mercer.lab.learning.policy import Action, ScheduleGrammar
-from mercer.lab.templates import Schedule, emit, trace
+from mercer.lab.templates import Schedule, emit
 from tests.lab.learning_worlds import VALUES, FourFields
 from tests.lab.small_problems import LayerNorm, Linear, Softmax
+from tests.lab.traced import traced
 
 
 def all_actions(grammar, problem, choices=()):
@@ -106,7 +107,7 @@ def test_the_grammar_of_schedules_writes_programs(problem):
         ast.parse(candidate.source)
         schedule = grammar.schedule(problem, action.tokens)
         assert Schedule.read(schedule.json()) == schedule
-        assert candidate == emit(trace(problem), schedule, size="small")
+        assert candidate == emit(traced(problem), schedule, size="small")
     assert written >= 2
 
 

@@ -19,8 +19,9 @@ from mercer.lab.learning import (
 )
 from mercer.lab.problems import find
 from mercer.lab.profile import Event, Trace
-from mercer.lab.templates import emit, fused, naive, trace
+from mercer.lab.templates import emit, fused, naive
 from tests.lab.small_problems import Linear, Softmax
+from tests.lab.traced import traced
 
 KERNEL = """
 import torch
@@ -118,10 +119,10 @@ def test_what_is_no_kernel_is_refused_with_its_reason(source, language, reason):
 def test_the_labs_own_templates_pass_the_rule(language):
     problem = find("softmax")
     for schedule in (
-        naive(trace(problem), language),
-        fused(trace(problem), size="small", language=language),
+        naive(traced(problem), language),
+        fused(traced(problem), size="small", language=language),
     ):
-        candidate = emit(trace(problem), schedule, size="small")
+        candidate = emit(traced(problem), schedule, size="small")
         opinion = KernelRule()(problem, candidate)
         assert opinion.accept, opinion.reason
         idle = candidate.source[: candidate.source.index("    def forward")]

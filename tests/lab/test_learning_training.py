@@ -75,9 +75,12 @@ def test_the_divergence_is_unbiased_by_enumeration_and_never_negative():
     "recipe",
     [
         Recipe.trloo(group=12, learning_rate=0.05),
-        Recipe.grpo(group=12, learning_rate=0.05),
+        pytest.param(Recipe.grpo(group=12, learning_rate=0.05), marks=pytest.mark.slow),
         Recipe(group=12, learning_rate=0.05, mismatch=REJECTION),
-        Recipe(group=12, learning_rate=0.05, rejection=ProfilingRejection()),
+        pytest.param(
+            Recipe(group=12, learning_rate=0.05, rejection=ProfilingRejection()),
+            marks=pytest.mark.slow,
+        ),
     ],
     ids=["trloo", "grpo", "mismatch rejection", "profiling rejection"],
 )

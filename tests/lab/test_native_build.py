@@ -9,7 +9,6 @@ import torch
 from mercer.lab import Candidate
 from mercer.lab.native import build
 from mercer.lab.native.build import compiler
-from mercer.lab.sandbox import Pool
 from mercer.lab.verify import StaticVerifier, check
 from tests.lab import small_problems as p
 
@@ -89,14 +88,13 @@ def test_missing_compiler_is_named(monkeypatch):
     compiler.cache_clear()
 
 
-def test_a_candidate_in_cpp_is_checked():
+def test_a_candidate_in_cpp_is_checked(pool):
     """Compiled and run in the sandbox, strides and all; half of a row is caught."""
-    with Pool() as pool:
-        verdict = check(p.RowSum, Candidate(ROW_SUM, "cpp"), pool=pool, verifier=StaticVerifier())
-        assert verdict.right, str(verdict)
-        wrong = Candidate(ROW_SUM.replace("x = x.contiguous()", ""), "cpp")
-        verdict = check(p.RowSum, wrong, pool=pool)
-        assert (verdict.stage, "contiguous()" in verdict.hint) == ("value", True), str(verdict)
+    verdict = check(p.RowSum, Candidate(ROW_SUM, "cpp"), pool=pool, verifier=StaticVerifier())
+    assert verdict.right, str(verdict)
+    wrong = Candidate(ROW_SUM.replace("x = x.contiguous()", ""), "cpp")
+    verdict = check(p.RowSum, wrong, pool=pool)
+    assert (verdict.stage, "contiguous()" in verdict.hint) == ("value", True), str(verdict)
 
 
 @pytest.mark.gpu

@@ -60,12 +60,6 @@ QUICK = {"size": "small", "baselines": ("eager",), "block": 0.01, "fewest": 6, "
 FAST = Machine("test", bandwidth=1e18, peak=1e18)
 
 
-@pytest.fixture(scope="module")
-def pool():
-    with Pool() as pool:
-        yield pool
-
-
 def test_race_ranks_and_explains(pool):
     found = race(find("softmax"), [HONEST, SLOW], pool=pool, machine=FAST, **QUICK)
     eager, honest, slow = found.entries

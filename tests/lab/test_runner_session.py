@@ -11,18 +11,11 @@ from mercer.lab.runner.digest import digest
 from mercer.lab.runner.laps import rolled, wrapped
 from mercer.lab.runner.layouts import LAYOUTS, empty
 from mercer.lab.runner.meta import Meta
-from mercer.lab.sandbox import Pool
 from mercer.lab.verify import Case, agree, truth_for, truth_of
 from tests.lab import small_problems as p
 from tests.lab.right_candidates import function
 
 REGIONS = {"in": 1 << 20, "out": 1 << 20}
-
-
-@pytest.fixture(scope="module")
-def pool():
-    with Pool() as pool:
-        yield pool
 
 
 @pytest.fixture

@@ -265,9 +265,11 @@ def test_nvcc_compiles_in_the_scratch_folder(tmp_path):
         assert value(worker, program, 120.0) == 0
 
 
-def test_pools_of_one_process_live_side_by_side(tmp_path_factory):
-    folders = [tmp_path_factory.mktemp("side") for _ in range(2)]
-    with pool(folders[0]) as first, pool(folders[1]) as second:
-        with first.worker({"in": 64}) as one, second.worker({"in": 64}) as other:
-            assert value(one, "value = 1") == 1
-            assert value(other, "value = 2") == 2
+def test_pools_of_one_process_live_side_by_side(roomy, tmp_path):
+    with (
+        pool(tmp_path) as second,
+        roomy.worker({"in": 64}) as one,
+        second.worker({"in": 64}) as other,
+    ):
+        assert value(one, "value = 1") == 1
+        assert value(other, "value = 2") == 2

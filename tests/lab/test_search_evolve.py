@@ -171,9 +171,9 @@ def test_the_last_module_of_an_answer_counts():
 def test_bm25_is_the_published_formula():
     texts = ["rows in registers", "rows and rows of columns", "the cache holds columns"]
     found = Retrieval([Note(str(k), t) for k, t in enumerate(texts)])
-    # "rows": in 2 of 3 texts; k1 = 1.5, b = 0.75, lengths 3, 5, 4.
+    # "rows": in 2 of 3 texts; k1 = 1.5, b = 0.75, lengths 2, 3, 3 without common words.
     idf = math.log(1 + (3 - 2 + 0.5) / (2 + 0.5))
-    want = idf * 2 * 2.5 / (2 + 1.5 * (0.25 + 0.75 * 5 / 4))
+    want = idf * 2 * 2.5 / (2 + 1.5 * (0.25 + 0.75 * 3 / (8 / 3)))
     assert found.score("rows", 1) == pytest.approx(want)
     assert [n.name for n in found("registers rows")] == ["0", "1"]
     assert found("nothing else") == []

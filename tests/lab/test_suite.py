@@ -13,7 +13,6 @@ from mercer.lab import Candidate
 from mercer.lab.leaderboard import Journal, SuiteReport, SuiteRow, evaluate_suite
 from mercer.lab.leaderboard.loop import Task, work_off
 from mercer.lab.problems import find
-from mercer.lab.sandbox import Pool
 from mercer.lab.timing.machine import Machine
 from tests.lab import small_problems as p
 from tests.lab.right_candidates import DENSE, LINEAR, function, layer

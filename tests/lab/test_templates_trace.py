@@ -9,6 +9,7 @@ from mercer.lab.problems import find
 from mercer.lab.templates import Unsupported, trace
 from mercer.lab.templates.axis import Axis, Split, Term, Value, cut
 from mercer.lab.templates.extent import Formulas
+from tests.lab.traced import traced
 
 SIZES = {"odd": (7, 33), "small": (64, 128), "desk": (512, 512), "race": (8192, 4096)}
 N, M = (7, 64, 512, 8192), (33, 128, 512, 4096)
@@ -68,7 +69,7 @@ def test_the_same_operation_is_traced_once():
 
 
 def test_parameters_keep_their_names():
-    graph = trace(find("layer_norm"))
+    graph = traced(find("layer_norm"))
     assert set(graph.parameters) == set(find("layer_norm").reference("odd").state_dict())
 
 

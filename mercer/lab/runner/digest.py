@@ -19,7 +19,7 @@ def digest(tensor: Tensor) -> Tensor:
     >>> digest(torch.tensor([1.0, 0.0])).item() == 0x3F800000
     True
     """
-    tensor = tensor.detach()
+    tensor = tensor.detach().resolve_conj().resolve_neg()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
     return tensor.view(WORDS[tensor.element_size()]).sum(dtype=torch.int64)

@@ -67,7 +67,8 @@ class Harness:
             device=self.device,
             seed=command["seed"],
         )
-        self._state = {k: b.clone() for k, b in self.model.named_buffers()}
+        buffers = self.model.named_buffers()
+        self._state = {k: b.clone() for k, b in buffers if k in state}  # others are its own
         return {}
 
     def call(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +87,11 @@ class Harness:
         cotangents = [self._received(m) if m else None for m in command["cotangents"]]
         expected = [Meta.read(m) for m in command["outputs"]]
         poison(expected, self.device)
-        threads = threading.active_count()
+        threads = own_threads()
         returned = forward(self.model, inputs, backward=command["backward"])
         reply: dict[str, Any] = {
             "outputs": [describe(y, inputs) for y in returned],
-            "threads": threading.active_count() - threads,
+            "threads": own_threads() - threads,
         }
         tensors = [y for y in returned if isinstance(y, Tensor)]
         if len(tensors) != len(returned) or len(returned) != len(cotangents):
@@ -137,6 +138,7 @@ class Harness:
         """
         if self._laps is None:
             raise ValueError("prepare must come before time")
+        self._laps.aim(command["starts"], command["calls"])
         self._laps.run(command["calls"])
         kept = self._laps.kept
         seen = iter(digests([y for found in kept for y in found]))
@@ -194,6 +196,12 @@ def poison(metas: list[Meta], device: str) -> None:
         for _ in range(2)
     ]
     del blocks
+
+
+def own_threads() -> int:
+    """Count the Python threads, but for those of pools, which wait there for further work."""
+    targets = [getattr(thread, "_target", None) for thread in threading.enumerate()]
+    return sum(getattr(t, "__module__", "") != "concurrent.futures.thread" for t in targets)
 
 
 def describe(value: Any, inputs: Any) -> dict[str, Any]:

@@ -14,9 +14,9 @@ from mercer.lab.runner.differentiate import forward, gradients, variables
 class Laps:
     """Sets of inputs that a module is called on in turn, forward or forward and backward.
 
-    A set's inputs are stored with their own beginning appended, and in its k-th round the module
-    sees the numbers from ``k * shift`` on. So every call has inputs of its own, at no cost within
-    the time that is measured, and remembering earlier results does not help.
+    A set's inputs are stored twice over, one behind the other, and a call sees the numbers from
+    some entry on. From which one the judge says only when its clock has started (`aim`), so that
+    neither results of earlier calls nor any made beforehand help, at the cost of a view.
 
     Parameters
     ----------
@@ -29,6 +29,7 @@ class Laps:
     def __init__(self, model: nn.Module, names: Sequence[str], *, backward: bool) -> None:
         self.model, self.names, self.backward = model, names, backward
         self.kept: list[list[Any]] = []
+        self._stored: list[list[Tensor]] = []  # [set][input]
         self._sets: list[list[list[Tensor]]] = []  # [set][round][input]
         self._cotangents: list[list[Tensor | None]] = []
 
@@ -55,23 +56,35 @@ class Laps:
         rounds : int
             How many rounds have numbers of their own.
         """
-        stored = [wrapped(x, shift * rounds) for x, shift in zip(inputs, shifts, strict=True)]
-        self._sets.append(
-            [
-                [
-                    flat[k * shift :][: x.numel()]
-                    .view(x.shape)
-                    .requires_grad_(self.backward and wanted)
-                    for flat, x, shift, wanted in zip(stored, inputs, shifts, gradient, strict=True)
-                ]
-                for k in range(rounds)
-            ]
+        self._stored.append(
+            [wrapped(x, x.numel() if shift else 0) for x, shift in zip(inputs, shifts, strict=True)]
         )
+        self._forms = [torch.empty(x.shape, device="meta") for x in inputs]
+        self._gradient = [self.backward and wanted for wanted in gradient]
+        self._shifts, self._rounds = shifts, rounds
         self._cotangents.append(list(cotangents))
+
+    def aim(self, starts: Sequence[int], calls: int) -> None:
+        """Let each input begin at so many shifts, for so many calls."""
+        used = self._stored[:calls]
+        rounds = [
+            [
+                (form.shape, form.stride(), place(start + k, form.numel(), shift))
+                for form, start, shift in zip(self._forms, starts, self._shifts, strict=True)
+            ]
+            for k in range(min(self._rounds, -(-calls // len(self._stored))))
+        ]
+        self._sets = [
+            [[flat.as_strided(*seen) for flat, seen in zip(flats, turn)] for turn in rounds]
+            for flats in used
+        ]
+        for j in [j for j, wanted in enumerate(self._gradient) if wanted]:
+            for turn in [turn for views in self._sets for turn in views]:
+                turn[j].requires_grad_()
 
     def run(self, calls: int) -> None:
         """Call the module `calls` times over the sets in turn, keeping each set's last outputs."""
-        sets = len(self._sets)
+        sets = len(self._stored)
         self.kept = [[] for _ in range(min(calls, sets))]
         for i in range(calls):
             rounds = self._sets[i % sets]
@@ -89,6 +102,22 @@ def wrapped(tensor: Tensor, extra: int) -> Tensor:
     if not flat.numel():
         return flat
     return flat.repeat(1 + -(-extra // flat.numel()))[: flat.numel() + extra]
+
+
+def turns(count: int, shift: int) -> int:
+    """Return from how many entries on a wrapped tensor of `count` entries can be seen."""
+    return max(1, count // shift) if shift else 1
+
+
+def place(turn: int, count: int, shift: int) -> int:
+    """Return the entry from which on it is seen in a turn.
+
+    Examples
+    --------
+    >>> [place(turn, 200, 64) for turn in range(5)]
+    [0, 64, 128, 0, 64]
+    """
+    return turn % turns(count, shift) * shift
 
 
 def rolled(tensor: Tensor, shift: int) -> Tensor:

@@ -26,7 +26,7 @@ class Outputs:
     kept : bool
         Whether the outputs of the call before are still what they were.
     threads : int
-        How many Python threads the call left behind.
+        How many Python threads the call left behind, those of pools not counted.
     """
 
     tensors: list[Tensor]

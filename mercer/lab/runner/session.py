@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -12,12 +13,14 @@ from torch import Tensor
 from mercer.lab.candidate import Candidate
 from mercer.lab.problem import Problem
 from mercer.lab.runner.digest import digests
-from mercer.lab.runner.laps import rolled
+from mercer.lab.runner.laps import place, rolled, turns
 from mercer.lab.runner.meta import ALIGNMENT, Meta, arrange, dtype_name, pack
 from mercer.lab.runner.outputs import Outputs
 from mercer.lab.runner.state import initial_state
 
 POISON = 255  # every byte: NaN in any floating dtype, -1 in integers
+
+SAID = 8192  # characters that are kept of an error
 
 
 class WorkerLike(Protocol):
@@ -70,7 +73,9 @@ class Session:
         self._expected: Sequence[Tensor] = ()
         self._sets: list[Sequence[Tensor]] = []
         self._shifts: list[int] = []
+        self._starts: list[int] = []
         self._rounds = self._calls = 0
+        self._chance = random.SystemRandom()
         self._seen: list[list[int]] = []  # digests that were replied to `time`
         self._previous: list[int] = []  # digests of what the last call delivered
 
@@ -140,7 +145,7 @@ class Session:
             settled=reply.get("digests") == written,
             untouched=reply.get("inputs") == digests(list(inputs)),
             kept=reply.get("last") == previous,
-            threads=reply.get("threads") or 0,
+            threads=_count(reply.get("threads")),
         )
 
     def prepare(
@@ -168,7 +173,8 @@ class Session:
             How many rounds see numbers of their own.
         """
         self._expected, self._sets = expected, list(sets)
-        self._shifts, self._rounds = list(shifts), rounds
+        self._shifts = list(shifts) if rounds > 1 else [0 for _ in shifts]
+        self._rounds = rounds
         for k, inputs in enumerate(sets):
             self._ask(
                 "prepare",
@@ -182,10 +188,16 @@ class Session:
             )
 
     def time(self, calls: int) -> float:
-        """Return the seconds that `calls` calls over the sets took, by the judge's clock."""
+        """Return the seconds that `calls` calls over the sets took, by the judge's clock.
+
+        The inputs begin where nobody knew before the clock was started.
+        """
         self._calls = calls
+        self._starts = [
+            self._chance.randrange(turns(x.numel(), s)) for x, s in zip(self._sets[0], self._shifts)
+        ]
         started = time.perf_counter()
-        reply = self._ask("time", calls=calls)
+        reply = self._ask("time", calls=calls, starts=self._starts)
         seconds = time.perf_counter() - started
         seen = reply.get("digests")
         self._seen = seen if isinstance(seen, list) else []
@@ -198,7 +210,10 @@ class Session:
         """
         last = self._calls - 1 - (self._calls - 1 - index) % len(self._sets)
         turn = last // len(self._sets) % self._rounds
-        inputs = [rolled(x, turn * s) for x, s in zip(self._sets[index], self._shifts)]
+        inputs = [
+            rolled(x, place(start + turn, x.numel(), shift))
+            for x, start, shift in zip(self._sets[index], self._starts, self._shifts)
+        ]
         reply = self._ask("deliver", set=index, outputs=self._outgoing())
         tensors = self._received()
         seen = self._seen[index] if index < len(self._seen) else None
@@ -207,7 +222,7 @@ class Session:
     def _ask(self, name: str, **arguments: Any) -> dict[str, Any]:
         reply = self.worker.request({"command": name, **arguments}, timeout=self.timeout)
         if reply.get("ok") is not True:
-            raise Refused(name, str(reply.get("error")), str(reply.get("trace", "")))
+            raise Refused(name, str(reply.get("error"))[:SAID], str(reply.get("trace", ""))[-SAID:])
         return reply
 
     def _laid(
@@ -230,6 +245,11 @@ class Session:
     def _received(self) -> list[Tensor]:
         metas: list[Meta] = arrange(list(self._expected))[0]
         return [m.view(self.worker.region("out")).clone() for m in metas]
+
+
+def _count(said: object) -> int:
+    """Return what a reply says where it should say a number, as one."""
+    return said if isinstance(said, int) else 0
 
 
 def _described(reply: dict[str, Any]) -> list[dict[str, Any]]:

@@ -82,6 +82,7 @@ class Channel:
             raise WorkerLost("protocol", "it wrote more than one line in reply")
         try:
             reply = json.loads(line, parse_constant=_refuse)
+            json.dumps(reply, ensure_ascii=False).encode()  # half a surrogate is no text
         except (ValueError, RecursionError) as error:
             raise WorkerLost("protocol", f"the reply is not JSON: {error}") from None
         if not isinstance(reply, dict) or reply.pop("id", None) != number:

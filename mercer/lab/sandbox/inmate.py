@@ -52,7 +52,13 @@ def end(wait: int, used: resource.struct_rusage) -> dict[str, Any]:
 
 def sentence(error: BaseException) -> dict[str, Any]:
     """Return an error as a reply: one sentence and the end of its traceback."""
-    first = str(error).strip().split("\n")[0]
+    first = str(error).strip().split("\n")[0][:TRACE]
     name = type(error).__name__
-    trace = "".join(traceback.format_exception(error))
-    return {"ok": False, "error": f"{name}: {first}" if first else name, "trace": trace[-TRACE:]}
+    trace = "".join(traceback.format_exception(error))[-TRACE:]
+    text = f"{name}: {first}" if first else name
+    return {"ok": False, "error": _text(text), "trace": _text(trace)}
+
+
+def _text(text: str) -> str:
+    """Return what can be written in UTF-8: half a surrogate cannot."""
+    return text.encode(errors="replace").decode()

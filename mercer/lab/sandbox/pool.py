@@ -31,7 +31,7 @@ from mercer.lab.sandbox.worker import Worker, end, number
 
 ISOLATIONS = ("namespaces", "seccomp")
 HARNESS = "mercer.lab.runner.harness:Harness"
-SECRET = ("mercer.lab.problems",)
+SECRET = ("mercer.lab.problems", "mercer.lab.channels", "mercer.papers")
 START = 120.0  # seconds until torch must have been imported
 BIRTH = 30.0  # seconds until a worker must be ready
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from mercer.lab.sandbox import message
 from mercer.lab.sandbox.account import Account
 from mercer.lab.sandbox.channel import Channel
+from mercer.lab.sandbox.halt import go_on, halt
 from mercer.lab.sandbox.lost import WorkerLost
 from mercer.lab.sandbox.region import Region
 
@@ -55,7 +56,7 @@ class Worker:
         self._pidfd, self._account, self._belongings = pidfd, account, belongings
         self._cpu_seconds = cpu_seconds
         self._lost: tuple[str, str] | None = None
-        self._closed = False
+        self._closed = self._paused = False
 
     def request(self, command: dict[str, Any], *, timeout: float) -> dict[str, Any]:
         """Send a command, return the reply.
@@ -79,6 +80,7 @@ class Worker:
         """
         if self._closed and self._lost is None:
             raise ValueError("the worker is closed; make another one with Pool.worker")
+        self.resume()
         reply = None if self._lost else self._exchange(command, time.monotonic() + timeout)
         if self._lost is not None:
             raise WorkerLost(*self._lost)  # a new one: an old one would keep what it has passed
@@ -126,6 +128,18 @@ class Worker:
             known = ", ".join(self._regions)
             raise ValueError(f"the worker has no region {name!r}; it has {known}")
         return self._regions[name].tensor
+
+    def pause(self) -> None:
+        """Stop all its processes, until `resume` or the next request."""
+        if not self._closed:
+            self._paused = True
+            halt(number(self._pidfd))
+
+    def resume(self) -> None:
+        """Let its processes go on."""
+        if self._paused and not self._closed:
+            go_on(number(self._pidfd))
+        self._paused = False
 
     def log(self) -> str:
         """Return the last of what the worker printed."""

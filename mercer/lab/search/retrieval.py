@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
+COMMON = """an and are as at be by each every for from has in into is it its not of on one or than
+that the then they to which with"""
 SATURATION, LENGTH = 1.5, 0.75  # the usual k1 and b
 
 
@@ -26,8 +28,15 @@ class Note:
 
 
 def words(text: str) -> list[str]:
-    """Return the words of a text in lower case, those of `snake_case` apart."""
-    return re.findall(r"[a-z][a-z]+|[a-z]*\d+[a-z]*", text.lower().replace("_", " "))
+    """Return the words of a text that say something, in lower case, `snake_case` taken apart.
+
+    Examples
+    --------
+    >>> words("The sum of every row in blocks")
+    ['sum', 'row', 'blocks']
+    """
+    found = re.findall(r"[a-z][a-z]+|[a-z]*\d+[a-z]*", text.lower().replace("_", " "))
+    return [word for word in found if word not in COMMON.split()]
 
 
 class Retrieval:

@@ -47,7 +47,7 @@ class CppWriter(Writer):
     def kernel(self, name: str) -> Kernel:
         """Return the text of the function."""
         body = self._programs(self.body())
-        written = [node for node, _, _ in self.layout.roots]
+        written = self.layout.written
         arrays = [*self.loaded, *(node.name for node in written)]
         types = {n.name: self._array(n) for n in [*self.loaded.values(), *written]}
         outputs = {node.name for node in written}
@@ -243,6 +243,8 @@ class CppWriter(Writer):
                 begin, stop = "begin", "stop"
             name = f"c{k}_{j}"
             head = f"for (int64_t {name} = {begin}; {name} < {stop}; ++{name}) {{"
+            if self.layout.backwards:
+                head = f"for (int64_t {name} = {stop} - 1; {name} >= {begin}; --{name}) {{"
             lines = [head, *indented(lines), "}"]
             if j == len(axes) - 1 and self.lane is None and self.plain:
                 lines = [vector, *lines]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from mercer.lab.templates.axis import Axis, Index, Split, Value
+from mercer.lab.templates.axis import Axis, Index, Split, Term, Value
 from mercer.lab.templates.extent import Extent, product
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.layout import Layout, Reduction, Store, partner
@@ -26,17 +26,18 @@ class Explorer(Places):
         self.rows: list[Axis] | None = None
         self.spaces: list[list[Axis]] = []
         self.reductions: dict[str, Reduction] = {}
-        self.scans = False
+        self.backwards: bool | None = None  # which way the scans run, if there are any
         self.serials = 0
         self.fast: dict[str, int] = {}
+        self.places: dict[str, int] = {}  # at how many of them an array is read
 
     def explore(self, roots: list[Node]) -> Layout:
         """Return the loops that store all the arrays; raises `Store` or `Split`."""
         placed: list[tuple[Node, Index, int]] = []
         for k, root in enumerate(roots):
-            index = self._first(root) if k == 0 else self._further(root, placed)
-            self.value(root, index, root=True)
-            placed.append((root, index, -1))
+            for index in self._first(root) if k == 0 else [self._further(root, placed)]:
+                self.value(root, index, root=True)
+                placed.append((root, index, -1))
         if self.rows is None:
             self.rows, self.spaces = [], [self.free]
         named = [{a.name for a in space} for space in self.spaces]
@@ -52,8 +53,8 @@ class Explorer(Places):
             reduction.level = self._level(reduction)
             reduction.partner = partner(reduction, self.reductions)
         found = Layout(
-            self.rows, self.spaces, self.reductions, done, self.scans, self.fast,
-            self.splits, self.sizes,
+            self.rows, self.spaces, self.reductions, done, self.backwards, self.fast,
+            self.splits, self.sizes, max(self.places.values(), default=1),
         )  # fmt: skip
         self._refuse_idle(found)
         return found
@@ -82,16 +83,38 @@ class Explorer(Places):
         needs = [self.reductions[name] for name in reduction.needs]
         return 1 + max((self._level(n) for n in needs), default=-1)
 
-    def _first(self, root: Node) -> Index:
+    def _first(self, root: Node) -> list[Index]:
+        if self._pieces(root):
+            return self._apart(root)
         axes = self.axes("a", product(root.shape, self.sizes))
         if root.kind == "reduce":
             self.rows = axes
         else:
             self.free = axes
-        return tuple(axes)
+        return [tuple(axes)]
+
+    def _pieces(self, root: Node) -> bool:
+        """Whether a concatenation is of few parts alike, worth storing side by side."""
+        if root.kind != "cat" or not 2 <= len(root.inputs) <= 4:
+            return False
+        extents = {source.shape[root.attributes["axis"]] for source in root.inputs}
+        return len(extents) == 1 and extents.pop()[self.raced] >= LANES
+
+    def _apart(self, root: Node) -> list[Index]:
+        """One index for each part of a concatenation, over the same loops."""
+        axis, count = root.attributes["axis"], len(root.inputs)
+        inner = root.inputs[0].shape[axis:]
+        before = self.axes("a", product(root.shape[:axis], self.sizes))
+        after = self.axes("b", product(inner, self.sizes))
+        self.free = [*before, *after]
+        parts = [Value(str(k), "int", literal=True) for k in range(count)]
+        many = (count,) * self.sizes
+        return [(*before, Term(part, many), *after) for part in parts]
 
     def _further(self, root: Node, placed: list[tuple[Node, Index, int]]) -> Index:
         size = product(root.shape, self.sizes)
+        if any(isinstance(e, Term) for _, index, _ in placed for e in index):
+            raise Store(root)  # what is there covers a part of its array only
         for other, index, _ in placed:
             if other.shape == root.shape:
                 return index
@@ -231,7 +254,10 @@ class Explorer(Places):
             raise Store(node)
         if not any(tuple(space) == here for space in self.spaces):
             raise Store(node)
-        self.scans = True
+        backwards = node.attributes["reverse"]
+        if self.backwards not in (None, backwards):
+            raise Store(node)
+        self.backwards = backwards
         return self.value(node.inputs[0], index)
 
     # -- text that nobody reads --------------------------------------------------------------
@@ -263,6 +289,7 @@ class Explorer(Places):
     _input = _extern = _fetch
 
     def _touch(self, node: Node, index: Index) -> None:
+        self.places[node.name] = self.places.get(node.name, 0) + 1
         index = tuple(e for e in index if e.extent != self.ones)
         if index and isinstance(index[-1], Axis):
             size = product(node.shape, self.sizes)[self.raced]

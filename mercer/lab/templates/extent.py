@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations_with_replacement
 
 Extent = tuple[int, ...]
@@ -82,6 +82,9 @@ class Formulas:
             if len({a - b for a, b in zip(values, v)}) == 1:
                 yield f"({t} + {values[0] - v[0]})"
         for v, t in factors.items():
+            if tuple(a * (a + 1) // 2 for a in v) == values:
+                yield f"({t} * ({t} + 1) // 2)"
+        for v, t in factors.items():
             for text, scaled in (
                 (f"{t} * 2", [2 * a for a in v]),
                 (f"{t} // 2", [a // 2 for a in v]),
@@ -131,7 +134,7 @@ class Formulas:
                     yield f"({factor!r} * {form.format(t)})"
 
 
-_FORMS = {
+_FORMS: dict[str, Callable[[float], float]] = {
     "({0})": lambda x: x,
     "(1 / {0})": lambda x: 1 / x,
     "({0} ** 0.5)": lambda x: x**0.5,

@@ -5,14 +5,8 @@ from __future__ import annotations
 from mercer.lab.templates.axis import Value
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.layout import Reduction
-from mercer.lab.templates.triton_writer import (
-    FOLD,
-    INTEGER,
-    LAST,
-    LOWEST,
-    START,
-    TritonWriter,
-)
+from mercer.lab.templates.triton_reductions import FOLD, INTEGER, LAST, LOWEST, START
+from mercer.lab.templates.triton_writer import TritonWriter
 from mercer.lab.templates.walk import kind_of
 from mercer.lab.templates.writer import Kernel
 
@@ -37,7 +31,7 @@ class Finish(TritonWriter):
         for node, index, _ in self.layout.roots:
             self._store(node, index, 0)
         body = [*self.lines[0], *self.lines[1]]
-        written = [node for node, _, _ in self.layout.roots]
+        written = self.layout.written
         arrays = [*self.loaded, *(n.name for n in written)]
         pointers = [*(f"{a}_p" for a in arrays), *(f"s{k}_p" for k in range(len(self.kinds)))]
         row = self.extent(self.row_extent())

@@ -46,22 +46,25 @@ class Layout:
     reductions : dict of str to Reduction
     roots : list of (Node, Index, int)
         The arrays stored, their index, and the space that they run over (-1: rows only).
-    scans : bool
-        Whether there is a scan, which has to see the columns in order.
+    backwards : bool, optional
+        If there are scans, which have to see the columns in order: whether from the last one.
     fast : dict of str to int
         How many entries are read or written along each axis where it is the contiguous one.
     splits : dict
         The axes that had to be cut in two.
+    places : int
+        At how many places the array that is read most is read for one entry.
     """
 
     rows: list[Axis]
     spaces: list[list[Axis]]
     reductions: dict[str, Reduction]
     roots: list[tuple[Node, Index, int]]
-    scans: bool
+    backwards: bool | None
     fast: dict[str, int]
     splits: dict[str, tuple[Axis, Axis]]
     sizes: int
+    places: int = 1
 
     @property
     def lane(self) -> Axis | None:
@@ -84,6 +87,16 @@ class Layout:
         if best is None or 4 * self.fast[best.name] < sum(self.fast.values()):
             return None
         return best
+
+    @property
+    def scans(self) -> bool:
+        """Whether there is a scan."""
+        return self.backwards is not None
+
+    @property
+    def written(self) -> list[Node]:
+        """The arrays stored, each once."""
+        return list(dict.fromkeys(node for node, _, _ in self.roots))
 
     @property
     def passes(self) -> bool:

@@ -92,7 +92,8 @@ class Lowering:
     @property
     def dtype(self) -> torch.dtype:
         """The dtype of what the call returns."""
-        return self.column[0].meta["val"].dtype
+        dtype: torch.dtype = self.column[0].meta["val"].dtype
+        return dtype
 
     def merged(self, values: Columns) -> Any:
         """One argument at every size: a node, a constant, or an `Extent`."""
@@ -195,7 +196,7 @@ class Lowering:
         values = [call.meta["val"], *(node.meta["val"] for node in call.all_input_nodes)]
         return any(isinstance(v, torch.Tensor) and v.is_complex() for v in values)
 
-    def _pointwise(self, op: str) -> Node:
+    def _pointwise(self, op: str) -> Any:
         inputs = [self.argument(k) for k in range(len(self.column[0].args))]
         alpha = self.keyword("alpha", 1)
         if alpha != 1:
@@ -218,7 +219,8 @@ class Lowering:
         call = self.column[0]
         arguments = [self.argument(k) for k in range(len(call.args))]
         keywords = {k: self.keyword(k) for k in call.kwargs if k not in ("device", "layout")}
-        attributes = {"target": str(call.target), "arguments": arguments, "keywords": keywords}
+        attributes: dict[str, Any] = {"target": str(call.target), "arguments": arguments}
+        attributes["keywords"] = keywords
         sources = [n for n in _nodes([arguments, list(keywords.values())])]
         value = call.meta["val"]
         if isinstance(value, torch.Tensor):

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from mercer.lab.templates.graph import Graph
+from mercer.lab.templates.layout import Layout
 from mercer.lab.templates.plan import Plan, Step, everything, plan
 from mercer.lab.templates.schedule import Schedule, Tiling
+from mercer.lab.templates.triton_product import is_long_product
 
 REGISTERS = 16384  # entries of a row that one program can hold
 LIMITS = {"entries": (256, 32768), "rows": (1, 256), "block": (32, 8192), "warps": (1, 32)}
@@ -25,6 +27,9 @@ def fused(graph: Graph, *, size: str, language: str = "triton") -> Schedule:
     arranged = plan(graph, schedule, size=size)
     at = graph.names.index(size)
     tilings = {step.name: _usual(step, at) for step in arranged.kernels}
+    for step in arranged.steps:
+        if is_long_product(step.roots[0], graph, arranged.stored, size):
+            tilings[step.name] = Tiling("split", block=64, parts=264, warps=4, stages=3)
     return replace(schedule, tilings=tilings)
 
 
@@ -37,9 +42,9 @@ def _usual(step: Step, at: int) -> Tiling:
         return Tiling(
             entries=2048,
             rows=64,
-            block=64,
-            warps=8 if step.layout.crossed else 4,
-            flat=not (wide and last >= 512),
+            block=_width(layout),
+            warps=8 if layout.crossed else 4,
+            flat=not wide or last < 64 or (last < 512 and 4 * last < 3 * _up(last)),
         )
     longest = max(layout.extent(space)[at] for space in layout.spaces)
     rows = layout.extent(layout.rows)[at]
@@ -49,6 +54,9 @@ def _usual(step: Step, at: int) -> Tiling:
             return Tiling("whole", rows=16, entries=4096, warps=8)
         parts = max(1, min(256, 4096 * 64 // max(rows, 1)))
         return Tiling(form, rows=64, block=32, parts=parts, warps=4, online=True)
+    level = [r for r in layout.reductions.values() if r.level == 0]
+    if len(level) >= 6 and rows >= 4096:  # many sums of one row: rows share what else is read
+        return Tiling("loop", rows=16, block=64, warps=4, stages=3)
     if 4 * sum(layout.fast.values()) < rows * longest and rows >= 264:
         # Few inputs, read again and again from the cache: the registers decide.
         return Tiling("loop", rows=16, block=128, warps=4, online=True)
@@ -61,19 +69,27 @@ def _usual(step: Step, at: int) -> Tiling:
     return Tiling("loop", rows=1, block=4096, warps=8, online=True, keep="last")
 
 
+def _width(layout: Layout) -> int:
+    """How wide a tile is where nothing is reduced: narrow and high where neighbours are read."""
+    if layout.crossed:
+        return 64
+    return 256 if layout.places > 4 else 2048
+
+
 def openings(graph: Graph, *, size: str, language: str = "triton") -> Iterator[Schedule]:
     """Schedules that are tried before any is varied: the naive one, then the likeliest."""
     yield naive(graph, language)
     best = fused(graph, size=size, language=language)
     yield best
-    for changes in (
+    steps: tuple[dict[str, object], ...] = (
         {"warps": 2.0},
         {"entries": 2.0, "block": 2.0},
         {"warps": 0.5},
         {"keep": "first"},
         {"entries": 0.5, "block": 0.5},
         {"form": ""},
-    ):
+    )
+    for changes in steps:
         yield replace(best, tilings={k: _changed(t, changes) for k, t in best.tilings.items()})
 
 

@@ -9,10 +9,12 @@ import torch
 
 from mercer.lab.templates.extent import is_one
 from mercer.lab.templates.graph import Node
-from mercer.lab.templates.rearrangements import Rearrangements
+from mercer.lab.templates.triangles import Triangles
+
+THIN = 8  # a product with a matrix of so few columns reads the other factor once for all
 
 
-class Operators(Rearrangements):
+class Operators(Triangles):
     """One method per operator; what has none here or in a table stays PyTorch's."""
 
     def _axes(self, node: Node, axes: Any) -> list[int]:
@@ -79,7 +81,7 @@ class Operators(Rearrangements):
         found = self.reduced("min", self.point("int", self.point("ne", node, 0)), axes)
         return self.reshaped(self.point("ne", found, 0))
 
-    def _linalg_vector_norm(self) -> Node:
+    def _linalg_vector_norm(self) -> Any:
         node, order = self.argument(0), self.argument(1, 2)
         axes = self._axes(node, self.argument(2))
         size = self.point("abs", node)
@@ -92,7 +94,7 @@ class Operators(Rearrangements):
             return self.reshaped(self.reduced("max" if order > 0 else "min", size, axes))
         return self._extern()
 
-    def _cdist_forward(self) -> Node:
+    def _cdist_forward(self) -> Any:
         x, y = self.argument(0), self.argument(1)
         if self.argument(2) not in (1, 1.0, 2, 2.0):
             return self._extern()
@@ -150,7 +152,7 @@ class Operators(Rearrangements):
     def _rsub(self) -> Node:
         return self.point("sub", self.argument(1), self.argument(0))
 
-    def _fmod(self) -> Node:
+    def _fmod(self) -> Any:
         if self.dtype.is_floating_point:
             return self._extern()
         return self.add("point", "remainder", (self.argument(0), self.argument(1)))
@@ -158,7 +160,7 @@ class Operators(Rearrangements):
     def _square(self) -> Node:
         return self.point("mul", self.argument(0), self.argument(0))
 
-    def _to(self) -> Node:
+    def _to(self) -> Any:
         node = self.argument(0)
         if node.dtype == self.dtype:
             return node
@@ -171,7 +173,7 @@ class Operators(Rearrangements):
     def _scanned(self, op: str) -> Node:
         node = self.argument(0)
         axis = self.argument(1) % len(node.shape)
-        return self.add("scan", op, (node,), node.shape, node.dtype, axis=axis)
+        return self.add("scan", op, (node,), node.shape, node.dtype, axis=axis, reverse=False)
 
     def _scannable(self) -> bool:
         node = self.argument(0)
@@ -219,22 +221,24 @@ class Operators(Rearrangements):
             self.add("cat", "cat", places, shape, torch.int64, axis=axis),
         ]
 
-    def _mm(self) -> Node:
+    def _mm(self) -> Any:
         return self._inner(self.argument(0), self.argument(1))
 
-    def _bmm(self) -> Node:
+    def _bmm(self) -> Any:
         return self._inner(self.argument(0), self.argument(1))
 
     def _mv(self) -> Node:
         x, y = self.argument(0), self.argument(1)
         return self.reduced("sum", self.point("mul", x, y), [1])
 
-    def _inner(self, x: Node, y: Node) -> Node:
+    def _inner(self, x: Node, y: Node) -> Any:
         """A product with a vector, or of a few terms, is bound by memory: a plain reduction."""
         short = max(x.shape[-1]) <= 16
-        if not (short or is_one(x.shape[-2]) or is_one(y.shape[-1])):
-            return self._extern()
         ones = (1,) * self.sizes
+        if not (short or is_one(x.shape[-2]) or is_one(y.shape[-1])):
+            if len(x.shape) == 2 and len(set(y.shape[1])) == 1 and y.shape[1][0] <= THIN:
+                return self._thin(x, y)
+            return self._extern()
         axes = tuple(range(len(y.shape)))
         axes = (*axes[:-2], axes[-1], axes[-2])
         shape = tuple(y.shape[a] for a in axes)
@@ -242,3 +246,24 @@ class Operators(Rearrangements):
         x = self.reshaped(x, (*x.shape[:-1], ones, x.shape[-1]))
         y = self.reshaped(y, (*shape[:-2], ones, *shape[-2:]))
         return self.reduced("sum", self.point("mul", x, y), [len(x.shape) - 1])
+
+    def _thin(self, x: Node, y: Node) -> Node:
+        """Column by column: reductions of the same rows share one pass."""
+        ones = (1,) * self.sizes
+        columns = []
+        for j in range(y.shape[1][0]):
+            starts = (j,) * self.sizes
+            shape = (y.shape[0], ones)
+            column = self.add("view", "slice", (y, starts), shape, y.dtype, axis=1, step=1)
+            terms = self.point("mul", x, self.reshaped(column, y.shape[:1]))
+            columns.append(self.reshaped(self.reduced("sum", terms, [1]), (x.shape[0], ones)))
+        shape = (x.shape[0], y.shape[1])
+        return self.add("cat", "cat", columns, shape, x.dtype, axis=1)
+
+    def _addmm(self) -> Any:
+        bias, x, y = (self.argument(k) for k in range(3))
+        plain = self.keyword("alpha", 1) == 1 and self.keyword("beta", 1) == 1
+        product = self._inner(x, y) if plain else None
+        if product is None or product.kind == "extern":
+            return self._extern() if product is None else product
+        return self.point("add", product, bias)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
-from mercer.lab.templates.axis import Index, Term, Value
-from mercer.lab.templates.extent import product
+from mercer.lab.templates.axis import Axis, Index, Term, Value
+from mercer.lab.templates.extent import Extent, product
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.walk import Walk, kind_of
 
 
 class Places(Walk):
     """The part of a walk that changes the index."""
+
+    def __init__(self, sizes: int, stored: set[str], splits: dict[str, tuple[Axis, Axis]]) -> None:
+        super().__init__(sizes, stored, splits)
+        self.shifts: dict[str, tuple[Value, int]] = {}  # of a text: from where, and how far
+        self.turns: dict[str, tuple[Index, Extent]] = {}  # the same on a circle
 
     def _view(self, node: Node, index: Index) -> Value:
         source = node.inputs[0]
@@ -30,17 +35,52 @@ class Places(Walk):
                 turned = self._shifted(f"{last} - ({place.text})", place)
                 parts[axis] = (Term(turned, node.shape[axis]),)
             return self.value(source, tuple(e for part in parts for e in part))
+        if node.op == "roll":
+            return self.value(source, self._turned(node, index))
         axis, step = node.attributes["axis"], node.attributes["step"]
         before, here, after = self.around(node, axis, index)
         place = self.offset(here)
-        start = self.literal(node.inputs[1]).text
-        text = place.text if step == 1 else f"({place.text}) * {step}"
-        text = text if start == "0" else f"{text} + {start}"
-        moved = Term(self._shifted(text, place), source.shape[axis])
+        if step > 1:
+            place = self._shifted(f"({place.text}) * {step}", place)
+        moved = Term(self._moved(place, node.inputs[1]), source.shape[axis])
         return self.value(source, (*before, moved, *after))
 
     def _shifted(self, text: str, place: Value) -> Value:
         return Value(f"({text})", "int", place.level, place.row, place.space)
+
+    def _moved(self, place: Value, start: Extent) -> Value:
+        """A place further on; there and back again is the place itself."""
+        if len(set(start)) > 1:
+            return self._shifted(f"{place.text} + {self.extent(start)}", place)
+        origin, before = self.shifts.get(place.text, (place, 0))
+        whole = before + start[0]
+        if whole == 0:
+            return origin
+        moved = self._shifted(f"{origin.text} {'+' if whole > 0 else '-'} {abs(whole)}", origin)
+        self.shifts[moved.text] = origin, whole
+        return moved
+
+    def _turned(self, node: Node, index: Index) -> Index:
+        """The index with one axis turned about; whole turns are none."""
+        axis, start = node.attributes["axis"], node.inputs[1]
+        before, here, after = self.around(node, axis, index)
+        length = node.shape[axis]
+        if len(here) == 1 and isinstance(here[0], Term) and here[0].value.text in self.turns:
+            here, earlier = self.turns[here[0].value.text]
+            start = tuple((a + b) % n for a, b, n in zip(start, earlier, length))
+        if not any(start):
+            return (*before, *here, *after)
+        place, size = self.offset(here), self.extent(length)
+        left = tuple(s - n for s, n in zip(start, length))
+        if len(set(left)) == 1:
+            moved = self.named(self._moved(place, left).text, "int", place)
+            beyond = (f"({moved.text} < 0)", f"({moved.text} + {size})")
+        else:
+            moved = self.named(self._moved(place, start).text, "int", place)
+            beyond = (f"({moved.text} >= {size})", f"({moved.text} - {size})")
+        turned = self.named(self.operations["where"].format(*beyond, moved.text), "int", moved)
+        self.turns[turned.text] = here, start
+        return (*before, Term(turned, length), *after)
 
     def _gather(self, node: Node, index: Index) -> Value:
         source, places = node.inputs
@@ -71,6 +111,9 @@ class Places(Walk):
     def _cat(self, node: Node, index: Index) -> Value:
         axis = node.attributes["axis"]
         before, here, after = self.around(node, axis, index)
+        piece = self._piece(node, here)
+        if piece is not None:
+            return self.value(piece, (*before, *here[1:], *after))
         place = self.offset(here)
         result: Value | None = None
         end = (0,) * self.sizes
@@ -92,6 +135,16 @@ class Places(Walk):
         assert result is not None
         return result
 
+    def _piece(self, node: Node, here: Index) -> Node | None:
+        """The part that the index is known to be in: its first digit is a number."""
+        first = here[0] if here else None
+        if not isinstance(first, Term) or not first.value.literal:
+            return None
+        if first.extent != (len(node.inputs),) * self.sizes:
+            return None
+        piece: Node = node.inputs[int(first.value.text)]
+        return piece
+
     def _pad(self, node: Node, index: Index) -> Value:
         source, fill = node.inputs[0], self.literal(node.attributes["fill"])
         parts = self.cut(index, node.shape)
@@ -100,8 +153,7 @@ class Places(Walk):
             if source.shape[axis] == node.shape[axis] and not any(low):
                 continue
             place = self.offset(parts[axis])
-            text = f"({place.text} - {self.literal(low).text})"
-            moved = self.named(text, "int", place)
+            moved = self._moved(place, tuple(-w for w in low))
             inside = f"(({moved.text} >= 0) & ({moved.text} < {self.extent(source.shape[axis])}))"
             guards.append(self.named(inside, "bool", moved))
             parts[axis] = (Term(moved, source.shape[axis]),)

@@ -39,12 +39,13 @@ class Step:
 
 @dataclass(eq=False)
 class Plan:
-    """The steps of a program in order, and the arrays that are in memory."""
+    """The steps of a program in order, the arrays in memory, and the size to be fast at."""
 
     graph: Graph
     schedule: Schedule
     steps: list[Step]
     stored: set[str]
+    size: str
 
     @property
     def kernels(self) -> list[Step]:
@@ -86,7 +87,7 @@ def plan(graph: Graph, schedule: Schedule, *, size: str) -> Plan:
     steps = [step for step in steps if step.roots[0].kind != "input"]
     if schedule.joined:
         steps = _joined(steps, graph, stored, at)
-    return Plan(graph, schedule, _ordered(steps), stored)
+    return Plan(graph, schedule, _ordered(steps), stored, size)
 
 
 def base(node: Node) -> Node:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
+from mercer.lab.templates.extent import Extent, product
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.lowering import Lowering
 
@@ -28,7 +31,7 @@ class Rearrangements(Lowering):
 
     _zeros, _ones = _zeros_like, _ones_like
 
-    def _arange(self) -> Node:
+    def _arange(self) -> Any:
         if self.overload != "start_step":
             return self._extern()
         start, step = self.argument(0), self.argument(2, 1)
@@ -58,8 +61,8 @@ class Rearrangements(Lowering):
         return self.add("view", "expand", (self.argument(0),))
 
     def _slice(self) -> Node:
-        node, axis = self.argument(0), self.argument(1, 0)
-        axis %= len(node.shape)
+        node: Node = self.argument(0)
+        axis = self.argument(1, 0) % len(node.shape)
         extent = node.shape[axis]
         start = self.argument(2) or 0
         starts = start if isinstance(start, tuple) else (start,) * self.sizes
@@ -81,8 +84,18 @@ class Rearrangements(Lowering):
 
     def _flip(self) -> Node:
         node = self.argument(0)
-        axes = tuple(a % len(node.shape) for a in self.argument(1))
-        return self.add("view", "flip", (node,), axes=axes)
+        return self.flipped(node, tuple(a % len(node.shape) for a in self.argument(1)))
+
+    def flipped(self, node: Node, axes: tuple[int, ...]) -> Node:
+        """The entries in the opposite order along axes; a scan runs backwards instead."""
+        if node.kind == "view" and node.op == "flip" and node.attributes["axes"] == axes:
+            flat: Node = node.inputs[0]
+            return flat
+        if node.kind == "scan" and axes == (node.attributes["axis"],):
+            source = self.flipped(node.inputs[0], axes)
+            attributes = node.attributes | {"reverse": not node.attributes["reverse"]}
+            return self.add("scan", node.op, (source,), node.shape, node.dtype, **attributes)
+        return self.add("view", "flip", (node,), node.shape, node.dtype, axes=axes)
 
     def _cat(self) -> Node:
         parts = [p for p in self.argument(0) if not any(e == (0,) * self.sizes for e in p.shape)]
@@ -95,7 +108,7 @@ class Rearrangements(Lowering):
         lows = {len(node.shape) - 1 - k: widths[2 * k] for k in range(len(widths) // 2)}
         return self.add("pad", "pad", (node,), lows=lows, fill=fill)
 
-    def _gather(self) -> Node:
+    def _gather(self) -> Any:
         node, axis, index = self.argument(0), self.argument(1), self.argument(2)
         axis %= len(node.shape)
         alike = [e == f for k, (e, f) in enumerate(zip(node.shape, index.shape)) if k != axis]
@@ -108,16 +121,67 @@ class Rearrangements(Lowering):
 
     def _index_select(self) -> Node:
         axis = self.argument(1) % len(self.argument(0).shape)
-        return self.add("gather", "take", (self.argument(0), self.argument(2)), axis=axis)
+        return self._taken(self.argument(0), self.argument(2), axis)
 
-    def _index(self) -> Node:
+    def _index(self) -> Any:
         node, places = self.argument(0), self.argument(1)
         given = [k for k, p in enumerate(places) if p is not None]
-        if len(given) != 1 or places[given[0]].dtype == torch.bool:
+        if not given or any(places[k].dtype == torch.bool for k in given):
             return self._extern()
-        return self.add("gather", "take", (node, places[given[0]]), axis=given[0])
+        if len(given) > 1:
+            return self._pairs(node, places, given)
+        return self._taken(node, places[given[0]], given[0])
 
-    def _as_strided(self) -> Node:
+    def _pairs(self, node: Node, places: list[Any], given: list[int]) -> Any:
+        """Two neighbouring axes picked from together are one axis."""
+        first, *others = given
+        if others != [first + 1] or places[first].shape != places[first + 1].shape:
+            return self._extern()
+        wrapped = []
+        for k in given:
+            back = self.point("add", places[k], node.shape[k])
+            wrapped.append(self.point("where", self.point("lt", places[k], 0), back, places[k]))
+        place = self.point("add", self.point("mul", wrapped[0], node.shape[first + 1]), wrapped[1])
+        both = product(node.shape[first : first + 2], self.sizes)
+        shape = (*node.shape[:first], both, *node.shape[first + 2 :])
+        return self._taken(self.reshaped(node, shape), place, first)
+
+    def _unbind(self) -> list[Node]:
+        node, axis = self.argument(0), self.argument(1, 0)
+        axis %= len(node.shape)
+        shape = (*node.shape[:axis], *node.shape[axis + 1 :])
+        thin = [*node.shape[:axis], (1,) * self.sizes, *node.shape[axis + 1 :]]
+        parts = []
+        for k in range(node.shape[axis][0]):
+            joined = node.kind == "cat" and node.attributes["axis"] == axis
+            if joined and all(part.shape == tuple(thin) for part in node.inputs):
+                parts.append(self.reshaped(node.inputs[k], shape))
+                continue
+            starts = (k,) * self.sizes
+            part = self.add("view", "slice", (node, starts), thin, node.dtype, axis=axis, step=1)
+            parts.append(self.reshaped(part, shape))
+        return parts
+
+    def _taken(self, node: Node, place: Node, axis: int) -> Node:
+        start = self._start(place, node.shape[axis])
+        if start is not None:
+            return self.add("view", "roll", (node, start), node.shape, node.dtype, axis=axis)
+        return self.add("gather", "take", (node, place), axis=axis)
+
+    def _start(self, place: Node, length: Extent) -> Extent | None:
+        """Where a cyclic shift begins if the places are one: (0, 1, 2, ... + start) % length."""
+        if place.op != "remainder" or place.inputs[1] != length or place.shape != (length,):
+            return None
+        start: int | Extent = 0
+        inner = place.inputs[0]
+        if inner.op == "add" and isinstance(inner.inputs[0], Node):
+            inner, start = inner.inputs
+        if inner.op != "iota" or inner.inputs != (0, 1) or not isinstance(start, (int, tuple)):
+            return None
+        starts = start if isinstance(start, tuple) else (start,) * self.sizes
+        return tuple(s % n for s, n in zip(starts, length))
+
+    def _as_strided(self) -> Any:
         node = self.argument(0)
         shapes = [tuple(n.meta["val"].shape) for n in self.column]
         contiguous = all(

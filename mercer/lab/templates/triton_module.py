@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from mercer.lab.candidate import Candidate
 from mercer.lab.templates.axis import Axis
 from mercer.lab.templates.dialect import HELPERS
 from mercer.lab.templates.extent import Unsupported, product
+from mercer.lab.templates.graph import Node
 from mercer.lab.templates.module import HOLD, Module
+from mercer.lab.templates.triton_product import is_long_product, product_kernel, product_launch
 from mercer.lab.templates.triton_writer import TritonWriter
 from mercer.lab.templates.writer import Kernel
 
@@ -63,17 +66,22 @@ class TritonModule(Module):
         kernels: list[Kernel] = []
         body: list[str] = []
         for step in self.plan.steps:
-            if step.layout is None:
-                body += self._with_numbers(lambda step=step: self.operator(step.roots[0]))
-                continue
             tiling = self.plan.schedule.tiling(step.name)
+            if step.layout is None:
+                node = step.roots[0]
+                if not self._long(node):
+                    body += self._with_numbers(partial(self.operator, node))
+                    continue
+                kernels.append(product_kernel(node, tiling))
+                body += self._with_numbers(partial(self._product, node, kernels[-1]))
+                continue
             if tiling.form == "split" and not step.layout.cuttable:
                 raise Unsupported(f"{step.name} cannot be cut among programs")
             writer = TritonWriter(step.layout, tiling, self.plan.stored)
             kernel = writer.kernel(f"kernel_{step.name}")
             kernels.append(kernel)
-            body += self._with_numbers(lambda kernel=kernel: self.launch(kernel))
-        direct = self.plan.schedule.direct and len(self.plan.kernels) == len(self.plan.steps)
+            body += self._with_numbers(partial(self.launch, kernel))
+        direct = self.plan.schedule.direct and len(kernels) == len(self.plan.steps)
         lines = [*self.constructor("self.held = {}"), ""]
         arguments = ", ".join(a.name for a in self.graph.arguments)
         forward = [*self.prologue(), *(self._again(kernels) if direct else ["held = {}"])]
@@ -93,6 +101,15 @@ class TritonModule(Module):
             f"{self.title()}{TRITON_HEAD}{devices}{parameters}{helpers}\n\n{text}\n\n\n{module}\n"
         )
         return Candidate(source, "triton", self.graph.problem)
+
+    def _long(self, node: Node) -> bool:
+        fused = self.plan.schedule.joined
+        return fused and is_long_product(node, self.graph, self.plan.stored, self.plan.size)
+
+    def _product(self, node: Node, kernel: Kernel) -> list[str]:
+        x, y = node.sources
+        numbers = [self.number(e) for e in (*x.shape, y.shape[1])]
+        return product_launch(node, kernel, numbers, self.empty(node))
 
     def _made(self, kernels: list[Kernel]) -> list[str]:
         """Names of the arrays that a call allocates, kernel by kernel."""
@@ -150,6 +167,8 @@ class TritonModule(Module):
             limit = f"up({c})"
             if not kernel.passes:
                 most = tiling.block if kernel.lane else tiling.entries
+                if kernel.rows and not kernel.lane:
+                    most = min(tiling.block, tiling.entries)
                 limit = f"min({most}, up({c}))"
             elif not whole:
                 limit = f"min({tiling.block}, up({c}))"

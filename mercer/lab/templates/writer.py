@@ -144,7 +144,8 @@ class Writer(Places):
         self.counter += 1
         name = f"v{self.counter}"
         result = Value(name, value.kind, home, row, space)
-        lines, text = self.repeat(node.op, name, result, value, list(inner), level, body)
+        axes = [a for a in inner if isinstance(a, Axis)]
+        lines, text = self.repeat(node.op, name, result, value, axes, level, body)
         self.lines[home] += lines
         return Value(text, value.kind, home, row, space)
 

@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
+from collections.abc import Iterator
 from types import TracebackType
 
+from torch import Tensor
+
 from mercer.lab.candidate import Candidate
+from mercer.lab.runner.outputs import Outputs
 from mercer.lab.runner.session import Session, room
 from mercer.lab.sandbox import Pool, WorkerLost
 from mercer.lab.timing.course import Course
 
-LARGE = 1 << 26  # bytes of a call from which on looking at one costs a good part of a second
+SMALL, LARGE = 1 << 20, 1 << 26  # bytes of a call: looking at one costs ms, a part of a second
 
 
 class Contender:
     """A candidate that is loaded in a worker of its own and has its inputs ready.
+
+    Its worker runs only while it is asked: nothing of it is there to disturb the others' clocks.
 
     Parameters
     ----------
@@ -29,7 +36,11 @@ class Contender:
     def __init__(self, pool: Pool, course: Course, candidate: Candidate, *, timeout: float) -> None:
         self.candidate, self.course = candidate, course
         self.lost = False
-        self._used = 0
+        self.calls = self._runs = 0  # of the last run, and runs of so many
+        self.committed = len(course.sets)  # calls of a run of which all outputs are kept
+        self._chance = random.SystemRandom()
+        looks = 16 if course.bytes < SMALL else 4 if course.bytes < LARGE else 2
+        self._looks: list[tuple[list[Tensor], Outputs] | None] = [None] * looks
         regions = {
             "in": room(course.state, *([*s, *course.cotangents_given] for s in course.sets)),
             "out": room(course.expected),
@@ -39,37 +50,64 @@ class Contender:
             self.session = Session(
                 self._worker, course.problem, candidate, pool.device, timeout=timeout
             )
-            self.session.load(course.size, course.dtype, course.seed)
-            self.session.prepare(
-                course.sets,
-                expected=course.expected,
-                cotangents=course.cotangents,
-                shifts=course.shifts,
-                rounds=course.rounds,
-                backward=course.backward,
-            )
+            self._prepare()
         except BaseException:
             self._worker.close()
             raise
+        self._worker.pause()
 
-    def __call__(self, calls: int) -> float:
-        """Return the seconds of so many calls by the judge's clock."""
-        self._used = min(calls, len(self.course.sets))
+    def _prepare(self) -> None:
+        course = self.course
+        self.session.load(course.size, course.dtype, course.seed)
+        self.session.prepare(
+            course.sets,
+            expected=course.expected,
+            cotangents=course.cotangents,
+            shifts=course.shifts,
+            rounds=course.rounds,
+            backward=course.backward,
+        )
+
+    @contextlib.contextmanager
+    def _awake(self) -> Iterator[None]:
+        """Let the worker run; take note if it is lost."""
+        self._worker.resume()
         try:
-            return self.session.time(calls)
+            yield
         except WorkerLost:
             self.lost = True
             raise
+        finally:
+            self._worker.pause()
+
+    def __call__(self, calls: int) -> float:
+        """Return the seconds of so many calls by the judge's clock.
+
+        Only then is it drawn whether this run is one that is looked at, and which outputs of it:
+        every run of as many calls has the same chance. Who skips work in most runs but not in the
+        last one is seen.
+        """
+        if calls != self.calls:
+            self.calls, self._runs = calls, 0
+        with self._awake():
+            seconds = self.session.time(calls)
+            self._runs += 1
+            drawn = [k for k in range(len(self._looks)) if self._chance.random() * self._runs < 1]
+            used = min(calls, self.committed)
+            for k, index in zip(drawn, self._chance.choices(range(used), k=len(drawn))):
+                self._looks[k] = self.session.deliver(index)
+        return seconds
+
+    def shortest(self, calls: int, runs: int = 5) -> float:
+        """Return the seconds of the fastest of some runs."""
+        return min(self(calls) for _ in range(runs))
 
     def verify(self) -> str:
-        """Return why what a timed call returned is wrong; empty if it is right.
-
-        Looked at are the last calls on some of the sets, and only now is it drawn which: two at
-        least, so that one remembered answer cannot do for all.
-        """
-        looks = 2 if self.course.bytes > LARGE else 4
-        for index in random.SystemRandom().sample(range(self._used), min(looks, self._used)):
-            inputs, outputs = self.session.deliver(index)
+        """Return why what a timed call returned is wrong; empty if it is right."""
+        for look in self._looks:
+            if look is None:
+                continue
+            inputs, outputs = look
             if not outputs.settled:
                 return "its outputs changed after the clock had stopped"
             reason = self.course.compare(inputs, outputs)

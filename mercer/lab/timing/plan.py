@@ -19,12 +19,14 @@ def sets_needed(inputs: Sequence[Tensor], outputs: Sequence[Tensor], device: str
     return max(2, min(64, -(-2 * cache // max(footprint, 1))))
 
 
-def shift_of(tensor: Tensor) -> int:
-    """Return by how many entries an input may move on so that rows stay rows and loads aligned.
+def shift_of(tensor: Tensor, *, rows: bool = True) -> int:
+    """Return by how many entries an input may move on so that loads stay aligned.
 
-    The least common multiple of the last axis and of 64; none if the tensor is not longer.
+    With `rows` that stay rows, the least common multiple of the last axis and of 64, else 64 alone:
+    then the rows are others every time, and no slice of an earlier result is one of the next. None
+    if the tensor is not longer.
     """
     if tensor.ndim == 0 or tensor.dtype == torch.bool:
         return 0
-    step = math.lcm(tensor.shape[-1] or 1, ALIGNED)
+    step = math.lcm(tensor.shape[-1] or 1, ALIGNED) if rows else ALIGNED
     return step if step < tensor.numel() else 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import math
+import secrets
 import statistics
 from collections.abc import Callable, Sequence
 
@@ -25,6 +26,8 @@ from mercer.lab.timing.rounds import calls_for, paired_rounds
 FAILURES = (Refused, WorkerLost)
 IMPOSSIBLE = 0.7  # of the floor: no cache holds a share that would explain it
 
+UNLIKE = 3.0  # between the time of a call in a short run and in a long one
+
 
 def race(
     problem: Problem,
@@ -39,7 +42,7 @@ def race(
     block: float = 0.05,
     fewest: int = 9,
     most: int = 60,
-    seed: int = 0,
+    seed: int | None = None,
     timeout: float = 180.0,
     machine: Machine | None = None,
     progress: Callable[[str], None] | None = None,
@@ -72,6 +75,7 @@ def race(
     fewest, most : int, optional
         Rounds.
     seed : int, optional
+        Of the inputs. Default: drawn, so that no candidate can know it.
     timeout : float, optional
         Seconds for one command, compilation included.
     machine : Machine, optional
@@ -92,6 +96,7 @@ def race(
         If the first baseline itself fails.
     """
     size = size or ("desk" if pool.device == "cpu" else "race")
+    seed = secrets.randbits(31) if seed is None else seed
     contenders = [baseline(standalone(problem), mode) for mode in baselines]
     contenders += [_named(c, k) for k, c in enumerate(candidates)]
     if not contenders:
@@ -129,7 +134,8 @@ def race(
             if progress is not None:
                 progress(_line(seconds))
         for name in seconds:
-            reasons[name] = objection(ready[name], seconds[name], floor)
+            pace = ready[contenders[0].name], seconds[contenders[0].name]
+            reasons[name] = objection(ready[name], seconds[name], floor, pace)
     entries = [_entry(c, reasons[c.name], seconds, baselines, reasons, floor) for c in contenders]
     return Race(problem.name, size, machine.name, floor, tuple(entries))
 
@@ -139,8 +145,24 @@ def _named(candidate: Candidate, index: int) -> Candidate:
     return Candidate(candidate.source, candidate.language, name)
 
 
-def objection(entrant: Contender, seconds: Sequence[float], floor: float) -> str:
-    """Say why a time does not count, or ""."""
+def objection(
+    entrant: Contender,
+    seconds: Sequence[float],
+    floor: float,
+    pace: tuple[Contender, Sequence[float]] | None = None,
+) -> str:
+    """Say why a time does not count, or "".
+
+    Parameters
+    ----------
+    entrant : Contender
+    seconds : sequence of float
+        Of one call, round by round.
+    floor : float
+        Seconds below which the device's roofline allows nothing.
+    pace : tuple of Contender and sequence of float, optional
+        A trusted one and its seconds: what a run costs beside the calls is measured on it.
+    """
     median = statistics.median(seconds)
     if median < IMPOSSIBLE * floor:
         return (
@@ -148,6 +170,17 @@ def objection(entrant: Contender, seconds: Sequence[float], floor: float) -> str
             "inputs and outputs takes: it did not compute in the time that was measured"
         )
     try:
+        reason = entrant.verify()
+        if reason or pace is None or pace[0] is entrant or entrant.calls <= 2 * entrant.committed:
+            return reason
+        short = entrant.committed
+        beside = max(0.0, pace[0].shortest(short) - short * statistics.median(pace[1]))
+        took = entrant.shortest(short)
+        if took > UNLIKE * (short * median + beside):
+            return (
+                f"{short} calls, all of which can be looked at, take {1e6 * took / short:.1f} us "
+                f"each, many calls {1e6 * median:.1f} us: it does not do all of them"
+            )
         return entrant.verify()
     except FAILURES as error:
         return str(error)
