@@ -117,9 +117,9 @@ class Evaluator:
         )
         self.clock = clock or threading.Lock()
         self.candidate = baseline_of(standalone(problem), baseline)
+        self.course = Course(problem, self.size, device=pool.device, dtype=dtype, seed=seed)
         with self.clock:
             self.machine = machine or measure_machine(pool.device)
-            self.course = Course(problem, self.size, device=pool.device, dtype=dtype, seed=seed)
         self.floor = self.machine.floor(bytes=self.course.bytes, operations=0)
         self._baseline: tuple[Contender, int] | None = None
 
@@ -131,21 +131,20 @@ class Evaluator:
         try:
             base, calls = self._ready()  # first: the candidate may take all memory there is
             with Contender(self.pool, self.course, candidate, timeout=self.timeout) as entrant:
-                entrant(1)  # compiles, while others may be timed
+                entrant.rehearse(1)  # compiles, while others may be timed
                 with self.clock:
-                    return self._timed(entrant, verdict, base, calls)
+                    seconds = self._timed(entrant, base, calls)
+                return self._judged(verdict, entrant, seconds)
         except FAILURES as error:
             if self._baseline is None or not self._baseline[0].lost:
                 return Evaluation(verdict, error=str(error))
         self.close()  # the baseline came to the end of what a worker may use: make another one
         return self(candidate)
 
-    def _timed(
-        self, entrant: Contender, verdict: Judgement, base: Contender, calls: int
-    ) -> Evaluation:
+    def _timed(self, entrant: Contender, base: Contender, calls: int) -> dict[str, list[float]]:
         ran = paired_rounds(
             {"baseline": base, "candidate": entrant},
-            {"baseline": calls, "candidate": calls_for(entrant, block=self.block)},
+            {"baseline": calls, "candidate": calls_for(entrant.rehearse, block=self.block)},
             baseline="baseline",
             precision=0.0,
             fewest=self.rounds,
@@ -154,6 +153,11 @@ class Evaluator:
             lost=lambda name, error: None,
         )
         *_, seconds = ran
+        return seconds
+
+    def _judged(
+        self, verdict: Judgement, entrant: Contender, seconds: dict[str, list[float]]
+    ) -> Evaluation:
         reason = objection(entrant, seconds["candidate"], self.floor)
         if reason:
             return Evaluation(verdict, error=reason)
@@ -164,11 +168,13 @@ class Evaluator:
     def _ready(self) -> tuple[Contender, int]:
         """The baseline, loaded and compiled, and how often it is called in a block."""
         if self._baseline is None:
-            base = Contender(self.pool, self.course, self.candidate, timeout=self.timeout)
+            base = Contender(
+                self.pool, self.course, self.candidate, timeout=self.timeout, trusted=True
+            )
             try:
-                base(1)  # compiles
+                base.rehearse(1)  # compiles
                 with self.clock:
-                    self._baseline = base, calls_for(base, block=self.block)
+                    self._baseline = base, calls_for(base.rehearse, block=self.block)
             except FAILURES as error:
                 base.close()
                 raise RuntimeError(

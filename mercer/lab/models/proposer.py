@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from mercer.lab.candidate import Candidate
 from mercer.lab.models.completion import Completion
 from mercer.lab.problem import Problem
 from mercer.lab.templates import Graph, Schedule, Unsupported, emit, mutate, openings, trace
@@ -78,26 +79,33 @@ class Proposer:
         number = state.get("number", 0)
         parents = [p["schedule"] for p in state.get("parents", []) if p.get("schedule")]
         if number < len(self.openings):
-            return self._answer(self.openings[number], "an opening")
+            schedule = self.openings[number]
+            candidate = emit(self.graph, schedule, size=self.size)
+            return _answer(candidate, schedule, "an opening")
         start = Schedule.read(parents[0]) if parents else self.openings[-1]
+        text = emit(self.graph, start, size=self.size).source
         reason: Exception | None = None
         for attempt in range(ATTEMPTS):
             key = hashlib.sha256(f"{seed} {number} {attempt}".encode()).digest()
             drawn = int.from_bytes(key[:8], "big")
             schedule = mutate(self.graph, start, size=self.size, seed=drawn)
             try:
-                return self._answer(schedule, "a variation of the parent")
+                candidate = emit(self.graph, schedule, size=self.size)
             except Unsupported as error:  # this step leads nowhere; take another
                 reason = error
+                continue
+            if candidate.source != text:
+                return _answer(candidate, schedule, "a variation of the parent")
+            start = schedule  # a choice that this language does not have: go on from there
         raise Unsupported(f"no variation of the parent can be written: {reason}")
 
-    def _answer(self, schedule: Schedule, what: str) -> Completion:
-        candidate = emit(self.graph, schedule, size=self.size)
-        text = (
-            f"This is {what}.\n\n```python\n{candidate.source}```\n\n"
-            f"```json\n{json.dumps({'schedule': schedule.json()})}\n```\n"
-        )
-        return Completion(text)
+
+def _answer(candidate: Candidate, schedule: Schedule, what: str) -> Completion:
+    text = (
+        f"This is {what}.\n\n```python\n{candidate.source}```\n\n"
+        f"```json\n{json.dumps({'schedule': schedule.json()})}\n```\n"
+    )
+    return Completion(text)
 
 
 def state_of(prompt: str) -> dict[str, Any]:

@@ -31,15 +31,25 @@ class Contender:
     candidate : Candidate
     timeout : float
         Seconds for one command, compilation at the first call included.
+    trusted : bool, optional
+        Whether its outputs need no looks: a baseline's.
     """
 
-    def __init__(self, pool: Pool, course: Course, candidate: Candidate, *, timeout: float) -> None:
+    def __init__(
+        self,
+        pool: Pool,
+        course: Course,
+        candidate: Candidate,
+        *,
+        timeout: float,
+        trusted: bool = False,
+    ) -> None:
         self.candidate, self.course = candidate, course
         self.lost = False
         self.calls = self._runs = 0  # of the last run, and runs of so many
         self.committed = len(course.sets)  # calls of a run of which all outputs are kept
         self._chance = random.SystemRandom()
-        looks = 16 if course.bytes < SMALL else 4 if course.bytes < LARGE else 2
+        looks = 0 if trusted else 16 if course.bytes < SMALL else 4 if course.bytes < LARGE else 2
         self._looks: list[tuple[list[Tensor], Outputs] | None] = [None] * looks
         regions = {
             "in": room(course.state, *([*s, *course.cotangents_given] for s in course.sets)),
@@ -97,6 +107,11 @@ class Contender:
             for k, index in zip(drawn, self._chance.choices(range(used), k=len(drawn))):
                 self._looks[k] = self.session.deliver(index)
         return seconds
+
+    def rehearse(self, calls: int) -> float:
+        """Return the seconds of so many calls, and look at none of them: a look costs its copy."""
+        with self._awake():
+            return self.session.time(calls)
 
     def shortest(self, calls: int, runs: int = 5) -> float:
         """Return the seconds of the fastest of some runs."""

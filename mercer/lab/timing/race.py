@@ -112,9 +112,10 @@ def race(
         for candidate in contenders:
             name = candidate.name
             try:
-                entrant = Contender(pool, course, candidate, timeout=timeout)
+                trusted = len(ready) + len(reasons) < len(baselines)
+                entrant = Contender(pool, course, candidate, timeout=timeout, trusted=trusted)
                 stack.callback(entrant.close)
-                calls[name] = calls_for(entrant, block=block)
+                calls[name] = calls_for(entrant.rehearse, block=block)
                 ready[name] = entrant
             except FAILURES as error:
                 if name == contenders[0].name:
