@@ -78,8 +78,10 @@ class KernelDensity(DensityMixin, Estimator):
         The mean leave-one-out log density at the bandwidth, where it was sought; NaN elsewhere.
     explain_ : str
         How densities are evaluated and where the bandwidth comes from.
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
+    n_features_in_ : int
+        How many features.
+    feature_names_in_ : array of str
+        Their names, if the table had any.
 
     Examples
     --------

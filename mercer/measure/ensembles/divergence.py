@@ -87,9 +87,9 @@ def f_divergence(p: Tensor, q: Tensor, divergence: str | Divergence = "kl") -> T
         Weights of the points, not negative.
     q : Tensor, shape (*batch, n)
         Weights of the same points, not negative.
-    divergence : Divergence or {"kl", "reverse-kl", "chi-square", "hellinger", "jensen-shannon", \
-"total-variation"}
-        f; the first is :math:`\sum p \log (p / q)`.
+    divergence : Divergence or str
+        f: "kl", which is :math:`\sum p \log (p / q)`, "reverse-kl", "chi-square", "hellinger",
+        "jensen-shannon" or "total-variation".
 
     Returns
     -------

@@ -23,7 +23,7 @@ def diversity(function: Tensor, members: Tensor, kernel: Kernel) -> Tensor:
     ----------
     function : Tensor, shape (*batch, D)
         In the coordinates of :func:`function_points`.
-    members : Tensor, shape (|S|, D)
+    members : Tensor, shape (s, D)
         Likewise.
     kernel : Kernel
         Not negative. Where all of its values vanish the diversity is that of the smallest number,
@@ -52,7 +52,7 @@ def diversity(function: Tensor, members: Tensor, kernel: Kernel) -> Tensor:
     TMLR 2022. https://arxiv.org/abs/2105.14275
     """
     if members.ndim != 2 or not len(members):
-        raise ValueError(f"members must have shape (|S|, D), got {tuple(members.shape)}")
+        raise ValueError(f"members must have shape (s, D), got {tuple(members.shape)}")
     points = function.reshape(-1, function.shape[-1])
     average = members.new_full((len(members), 1), 1 / len(members))
     q = (kernel(points, members) @ average)[:, 0]

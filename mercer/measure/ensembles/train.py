@@ -72,7 +72,7 @@ def train_member(
         From ``[n, d]`` to logits ``[n, C]``; trained in place.
     X, y : Tensor, shapes (n, d) and (n,)
         Data, and classes as integers.
-    members : Tensor, shape (|S|, N, C)
+    members : Tensor, shape (s, N, C)
         Probabilities that the members before give for the inputs of the function space.
     space : FunctionSpace
         Where functions are compared.

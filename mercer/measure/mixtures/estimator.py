@@ -87,8 +87,10 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
         In the coordinates in which the prior is standard.
     prior_ : dict
         The prior, with what was taken from the rows.
-    n_features_in_, feature_names_in_
-        As in scikit-learn.
+    n_features_in_ : int
+        How many features.
+    feature_names_in_ : array of str
+        Their names, if the table had any.
 
     Examples
     --------

@@ -46,11 +46,11 @@ class OutOfCorePCA(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator)
 
     Attributes
     ----------
-    components_ : array, shape (n_components, n_features_in_)
+    components_ : array, shape (n_components, d)
         Principal axes, orthonormal; of each the largest entry is positive.
     explained_variance_, explained_variance_ratio_, singular_values_ : array, shape (n_components,)
         As in scikit-learn's ``PCA``.
-    mean_ : array, shape (n_features_in_,)
+    mean_ : array, shape (d,)
         Of each column.
     n_samples_ : int
         How many rows there were.
