@@ -15,18 +15,15 @@ import torch
 from mercer.lab.candidate import Candidate
 from mercer.lab.problem import Problem
 from mercer.lab.problems import standalone
-from mercer.lab.runner.session import Refused
-from mercer.lab.sandbox import Pool, WorkerLost
+from mercer.lab.sandbox import Pool
 from mercer.lab.search.evaluation import Evaluation, Judgement
 from mercer.lab.timing.baseline import baseline as baseline_of
-from mercer.lab.timing.contender import Contender
+from mercer.lab.timing.contender import FAILURES, Contender
 from mercer.lab.timing.course import Course
 from mercer.lab.timing.machine import Machine, measure_machine
-from mercer.lab.timing.race import objection
+from mercer.lab.timing.objection import objection, skipping
 from mercer.lab.timing.rounds import calls_for, paired_rounds
 from mercer.lab.verify import Verifier, check
-
-FAILURES = (Refused, WorkerLost)
 
 
 class Evaluator:
@@ -54,6 +51,9 @@ class Evaluator:
         Whether gradients are checked too; what is timed is the forward call.
     verifier : Verifier, optional
         Reads a candidate's text before anything runs.
+    trusted : bool, optional
+        Whether candidates are known to do all their work, as the built-in proposer's do; of others
+        short runs, whose outputs can all be looked at, are timed beside the long ones.
     rounds : int, optional
         Of the race.
     block : float, optional
@@ -89,6 +89,7 @@ class Evaluator:
         layouts: Sequence[str] = ("contiguous", "strided"),
         backward: bool = False,
         verifier: Verifier | None = None,
+        trusted: bool = False,
         rounds: int = 7,
         block: float = 0.02,
         timeout: float = 120.0,
@@ -99,7 +100,7 @@ class Evaluator:
         self.problem, self.pool, self.dtype = problem, pool, dtype
         seed = secrets.randbits(31) if seed is None else seed
         self.size = size or ("desk" if pool.device == "cpu" else "race")
-        self.rounds, self.block, self.timeout = rounds, block, timeout
+        self.trusted, self.rounds, self.block, self.timeout = trusted, rounds, block, timeout
         self._check = functools.partial(
             check,
             problem,
@@ -134,7 +135,12 @@ class Evaluator:
                 entrant.rehearse(1)  # compiles, while others may be timed
                 with self.clock:
                     seconds = self._timed(entrant, base, calls)
-                return self._judged(verdict, entrant, seconds)
+                reason = objection(entrant, seconds["candidate"], self.floor)
+                if not reason and not self.trusted:
+                    with self.clock:
+                        pace = base, seconds["baseline"]
+                        reason = skipping(entrant, seconds["candidate"], pace)
+                return self._judged(verdict, reason, seconds)
         except FAILURES as error:
             if self._baseline is None or not self._baseline[0].lost:
                 return Evaluation(verdict, error=str(error))
@@ -156,9 +162,8 @@ class Evaluator:
         return seconds
 
     def _judged(
-        self, verdict: Judgement, entrant: Contender, seconds: dict[str, list[float]]
+        self, verdict: Judgement, reason: str, seconds: dict[str, list[float]]
     ) -> Evaluation:
-        reason = objection(entrant, seconds["candidate"], self.floor)
         if reason:
             return Evaluation(verdict, error=reason)
         own = statistics.median(seconds["candidate"])

@@ -6,17 +6,22 @@ import pytest
 import torch
 
 from mercer.lab import Candidate
+from mercer.lab.evaluator import Evaluator
 from mercer.lab.problems import find
 from mercer.lab.runner import Session
-from mercer.lab.timing import race as timing_race
+from mercer.lab.timing import race
 from mercer.lab.timing.contender import Contender
 from mercer.lab.timing.course import Course
+from mercer.lab.timing.machine import Machine
+from mercer.lab.timing.objection import objection, skipping
 from mercer.lab.timing.plan import shift_of
-from mercer.lab.timing.race import objection
 from mercer.lab.verify import Case, agree, truth_for, truth_of
 from tests.lab import small_problems as p
 from tests.lab.sandboxes import others_reach_python, value
 from tests.lab.sandboxes import pool as probing
+
+# A machine so fast that its floor objects to nothing.
+FAST = Machine("test", bandwidth=1e18, peak=1e18)
 
 RECORD = """
 import torch
@@ -98,11 +103,12 @@ import sys, time, torch
 class ModelNew(torch.nn.Module):
     def forward(self, x):
         frame = sys._getframe()
-        while frame.f_code.co_name != "run":
+        while frame is not None and not {"i", "calls"} <= set(frame.f_locals):
             frame = frame.f_back
-        kept, told = len(frame.f_locals["self"].kept), frame.f_locals
-        if told["i"] < told["calls"] - kept:
-            return x
+        if frame is not None:  # else it is being checked
+            kept, told = len(frame.f_locals["self"].kept), frame.f_locals
+            if told["i"] < told["calls"] - kept:
+                return x
         time.sleep(2e-3)
         return x.softmax(-1)
 """
@@ -119,8 +125,35 @@ def test_work_skipped_where_nobody_can_look_is_seen(pool):
         calls = 20 * cheat.committed
         times = [[c(calls) / calls for _ in range(3)] for c in (cheat, honest, pace)]
         assert objection(cheat, times[0], 0.0) == ""
-        assert "does not do all of them" in objection(cheat, times[0], 0.0, (pace, times[2]))
-        assert objection(honest, times[1], 0.0, (pace, times[2])) == ""
+        assert "does not do all of them" in skipping(cheat, times[0], (pace, times[2]))
+        assert skipping(honest, times[1], (pace, times[2])) == ""
+
+
+def test_searches_see_it_in_candidates_that_they_do_not_trust(pool):
+    quick = {"baseline": "eager", "size": "small", "rounds": 3, "block": 0.1, "machine": FAST}
+    with Evaluator(find("softmax"), pool=pool, timeout=30, **quick) as evaluate:
+        evaluate.course.sets = evaluate.course.sets[:4]
+        cheat = evaluate(Candidate(FRAMES, "torch"))
+        assert cheat.verdict.right
+        assert "does not do all of them" in cheat.error
+        assert evaluate(HONEST).failure == ""
+    with Evaluator(find("softmax"), pool=pool, timeout=30, trusted=True, **quick) as evaluate:
+        assert evaluate(Candidate(FRAMES, "torch")).error == ""
+
+
+def test_a_race_that_is_stopped_tells_what_it_has(pool):
+    told = []
+
+    def stop(line):
+        told.append(line)
+        if len(told) == 2:
+            raise KeyboardInterrupt
+
+    quick = {"size": "small", "baselines": ("eager",), "block": 0.005, "machine": FAST}
+    with pytest.raises(KeyboardInterrupt, match="before outputs were compared") as stopped:
+        race(find("softmax"), [HONEST], pool=pool, progress=stop, **quick)
+    assert told[1] in str(stopped.value)
+    assert told[1].startswith("round 2: eager ")
 
 
 def test_inputs_of_a_race_are_nobodys_to_know(monkeypatch):
@@ -131,14 +164,14 @@ def test_inputs_of_a_race_are_nobodys_to_know(monkeypatch):
         seeds.append(seed)
         raise InterruptedError
 
-    monkeypatch.setitem(timing_race.__globals__, "Course", course)
+    monkeypatch.setitem(race.__globals__, "Course", course)
 
     class Nothing:
         device = "cpu"
 
     for seed in (None, None, 5):
         with pytest.raises(InterruptedError):
-            timing_race(find("softmax"), [], pool=Nothing(), seed=seed)
+            race(find("softmax"), [], pool=Nothing(), seed=seed)
     assert seeds[0] != seeds[1]
     assert seeds[2] == 5
 

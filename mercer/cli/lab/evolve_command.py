@@ -86,6 +86,7 @@ def evolve_kernel(request: Request) -> int:
                 size=size,
                 # What the built-in proposer writes is known to be honest.
                 verifier=None if request.model == "builtin" else StaticVerifier(),
+                trusted=request.model == "builtin",
             )
         noted = _Noted(judge, database, baseline)
         with judge:

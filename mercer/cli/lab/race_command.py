@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mercer.cli.bad_input import BadInput
+from mercer.cli.complain import complain
 from mercer.cli.lab.live import waiting
 from mercer.cli.lab.place import device_of, open_pool
 from mercer.cli.lab.subject import problem_of, read_candidate
@@ -66,6 +67,12 @@ def race_candidates(
                     )
                 except RuntimeError as error:
                     raise BadInput(str(error)) from None
+                except KeyboardInterrupt as stop:
+                    if str(stop):
+                        complain(str(stop))
+                    if as_json and races:
+                        print(json.dumps([_finite(found.json()) for found in races]))
+                    raise
             races.append(found)
             if not as_json:
                 _print(found, against)

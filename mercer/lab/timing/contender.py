@@ -11,10 +11,11 @@ from torch import Tensor
 
 from mercer.lab.candidate import Candidate
 from mercer.lab.runner.outputs import Outputs
-from mercer.lab.runner.session import Session, room
+from mercer.lab.runner.session import Refused, Session, room
 from mercer.lab.sandbox import Pool, WorkerLost
 from mercer.lab.timing.course import Course
 
+FAILURES = (Refused, WorkerLost)  # what a program can do to its contender
 SMALL, LARGE = 1 << 20, 1 << 26  # bytes of a call: looking at one costs ms, a part of a second
 
 

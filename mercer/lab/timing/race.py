@@ -13,20 +13,15 @@ import torch
 from mercer.lab.candidate import Candidate
 from mercer.lab.problem import Problem
 from mercer.lab.problems import standalone
-from mercer.lab.runner.session import Refused
-from mercer.lab.sandbox import Pool, WorkerLost
+from mercer.lab.sandbox import Pool
 from mercer.lab.timing.baseline import baseline
-from mercer.lab.timing.contender import Contender
+from mercer.lab.timing.contender import FAILURES, Contender
 from mercer.lab.timing.course import Course
 from mercer.lab.timing.machine import Machine, measure_machine
+from mercer.lab.timing.objection import objection, skipping
 from mercer.lab.timing.ratio import paired_ratio
 from mercer.lab.timing.result import Entry, Race
 from mercer.lab.timing.rounds import calls_for, paired_rounds
-
-FAILURES = (Refused, WorkerLost)
-IMPOSSIBLE = 0.7  # of the floor: no cache holds a share that would explain it
-
-UNLIKE = 3.0  # between the time of a call in a short run and in a long one
 
 
 def race(
@@ -94,6 +89,8 @@ def race(
         For no contender, an unknown size or baseline.
     RuntimeError
         If the first baseline itself fails.
+    KeyboardInterrupt
+        With the medians so far, if it is stopped after the first round.
     """
     size = size or ("desk" if pool.device == "cpu" else "race")
     seed = secrets.randbits(31) if seed is None else seed
@@ -106,37 +103,47 @@ def race(
     floor = machine.floor(bytes=course.bytes, operations=0)
     reasons: dict[str, str] = {}
     seconds: dict[str, list[float]] = {}
+    first = contenders[0].name
     with contextlib.ExitStack() as stack:
         ready: dict[str, Contender] = {}
         calls: dict[str, int] = {}
         for candidate in contenders:
             name = candidate.name
             try:
-                trusted = len(ready) + len(reasons) < len(baselines)
-                entrant = Contender(pool, course, candidate, timeout=timeout, trusted=trusted)
+                entrant = Contender(
+                    pool, course, candidate, timeout=timeout, trusted=name in baselines
+                )
                 stack.callback(entrant.close)
                 calls[name] = calls_for(entrant.rehearse, block=block)
                 ready[name] = entrant
             except FAILURES as error:
-                if name == contenders[0].name:
+                if name == first:
                     raise RuntimeError(f"{name} cannot run {problem.name}: {error}") from error
                 reasons[name] = str(error)
-        for seconds in paired_rounds(
-            ready,
-            calls,
-            baseline=contenders[0].name,
-            precision=precision,
-            fewest=fewest,
-            most=most,
-            seed=seed,
-            lost=lambda name, error: reasons.__setitem__(name, str(error)),
-            excused=FAILURES,
-        ):
-            if progress is not None:
-                progress(_line(seconds))
-        for name in seconds:
-            pace = ready[contenders[0].name], seconds[contenders[0].name]
-            reasons[name] = objection(ready[name], seconds[name], floor, pace)
+        try:
+            for seconds in paired_rounds(
+                ready,
+                calls,
+                baseline=first,
+                precision=precision,
+                fewest=fewest,
+                most=most,
+                seed=seed,
+                lost=lambda name, error: reasons.__setitem__(name, str(error)),
+                excused=FAILURES,
+            ):
+                if progress is not None:
+                    progress(_line(seconds))
+        except KeyboardInterrupt:
+            if not seconds:
+                raise
+            raise KeyboardInterrupt(
+                f"race of {problem.name} stopped before outputs were compared: {_line(seconds)}"
+            ) from None
+        for name, times in seconds.items():
+            reasons[name] = objection(ready[name], times, floor)
+            if not reasons[name] and name not in baselines:
+                reasons[name] = skipping(ready[name], times, (ready[first], seconds[first]))
     entries = [_entry(c, reasons[c.name], seconds, baselines, reasons, floor) for c in contenders]
     return Race(problem.name, size, machine.name, floor, tuple(entries))
 
@@ -144,47 +151,6 @@ def race(
 def _named(candidate: Candidate, index: int) -> Candidate:
     name = f"{index}: {candidate.name}" if candidate.name else f"candidate {index}"
     return Candidate(candidate.source, candidate.language, name)
-
-
-def objection(
-    entrant: Contender,
-    seconds: Sequence[float],
-    floor: float,
-    pace: tuple[Contender, Sequence[float]] | None = None,
-) -> str:
-    """Say why a time does not count, or "".
-
-    Parameters
-    ----------
-    entrant : Contender
-    seconds : sequence of float
-        Of one call, round by round.
-    floor : float
-        Seconds below which the device's roofline allows nothing.
-    pace : tuple of Contender and sequence of float, optional
-        A trusted one and its seconds: what a run costs beside the calls is measured on it.
-    """
-    median = statistics.median(seconds)
-    if median < IMPOSSIBLE * floor:
-        return (
-            f"{1e6 * median:.1f} us a call is less than the {1e6 * floor:.1f} us that moving "
-            "inputs and outputs takes: it did not compute in the time that was measured"
-        )
-    try:
-        reason = entrant.verify()
-        if reason or pace is None or pace[0] is entrant or entrant.calls <= 2 * entrant.committed:
-            return reason
-        short = entrant.committed
-        beside = max(0.0, pace[0].shortest(short) - short * statistics.median(pace[1]))
-        took = entrant.shortest(short)
-        if took > UNLIKE * (short * median + beside):
-            return (
-                f"{short} calls, all of which can be looked at, take {1e6 * took / short:.1f} us "
-                f"each, many calls {1e6 * median:.1f} us: it does not do all of them"
-            )
-        return entrant.verify()
-    except FAILURES as error:
-        return str(error)
 
 
 def _entry(
