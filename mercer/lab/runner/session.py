@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -14,25 +14,12 @@ from mercer.lab.candidate import Candidate
 from mercer.lab.problem import Problem
 from mercer.lab.runner.digest import digests
 from mercer.lab.runner.laps import place, rolled, turns
-from mercer.lab.runner.meta import ALIGNMENT, Meta, arrange, dtype_name, pack
+from mercer.lab.runner.meta import ALIGNMENT, arrange, dtype_name
 from mercer.lab.runner.outputs import Outputs
+from mercer.lab.runner.regions import Regions, WorkerLike
 from mercer.lab.runner.state import initial_state
 
-POISON = 255  # every byte: NaN in any floating dtype, -1 in integers
-
 SAID = 8192  # characters that are kept of an error
-
-
-class WorkerLike(Protocol):
-    """What a session needs of a worker."""
-
-    def request(self, command: dict[str, Any], *, timeout: float) -> dict[str, Any]:
-        """Send a command and return the reply."""
-        ...
-
-    def region(self, name: str) -> Tensor:
-        """Return the bytes shared under a name."""
-        ...
 
 
 class Refused(Exception):
@@ -68,6 +55,7 @@ class Session:
     ) -> None:
         self.worker, self.problem, self.candidate = worker, problem, candidate
         self.device, self.timeout = device, timeout
+        self._regions = Regions(worker)
         self._gradient: list[bool] = []
         self._names: list[str] = []
         self._expected: Sequence[Tensor] = ()
@@ -82,8 +70,7 @@ class Session:
     def load(self, size: str, dtype: torch.dtype, seed: int) -> None:
         """Build the candidate's module, with the reference's parameters of this seed."""
         state = initial_state(self.problem, size, dtype=dtype, seed=seed)
-        metas, _ = arrange(list(state.tensors.values()))
-        pack(self.worker.region("in"), metas, list(state.tensors.values()))
+        laid = self._regions.put(list(state.tensors.values()))
         self._gradient = self.problem.gradients(size)
         self._names, self._previous = state.names, []
         self._ask(
@@ -94,7 +81,7 @@ class Session:
             dtype=dtype_name(dtype),
             seed=seed,
             initial=self.problem.initial(*self.problem.size(size)),
-            parameters={name: m.json() for name, m in zip(state.tensors, metas)},
+            parameters=dict(zip(state.tensors, laid["inputs"])),
         )
 
     def call(
@@ -128,15 +115,15 @@ class Session:
         self._expected = expected
         reply = self._ask(
             "call",
-            **self._laid(inputs, cotangents),
+            **self._regions.put(inputs, cotangents),
             layout=layout,
             gradient=[backward and g for g in self._gradient],
             backward=backward,
             names=self._names,
-            outputs=self._outgoing(),
+            outputs=self._regions.clear(self._expected),
             state=list(state),
         )
-        tensors = self._received()
+        tensors = self._regions.taken(self._expected)
         written = digests(tensors)
         previous, self._previous = self._previous, written[: len(written) - len(state)]
         return Outputs(
@@ -179,7 +166,7 @@ class Session:
             self._ask(
                 "prepare",
                 set=k,
-                **self._laid(inputs, cotangents),
+                **self._regions.put(inputs, cotangents),
                 gradient=[backward and g for g in self._gradient],
                 backward=backward,
                 names=self._names,
@@ -214,8 +201,8 @@ class Session:
             rolled(x, place(start + turn, x.numel(), shift))
             for x, start, shift in zip(self._sets[index], self._starts, self._shifts)
         ]
-        reply = self._ask("deliver", set=index, outputs=self._outgoing())
-        tensors = self._received()
+        reply = self._ask("deliver", set=index, outputs=self._regions.clear(self._expected))
+        tensors = self._regions.taken(self._expected)
         seen = self._seen[index] if index < len(self._seen) else None
         return inputs, Outputs(tensors, _described(reply), settled=seen == digests(tensors))
 
@@ -224,27 +211,6 @@ class Session:
         if reply.get("ok") is not True:
             raise Refused(name, str(reply.get("error"))[:SAID], str(reply.get("trace", ""))[-SAID:])
         return reply
-
-    def _laid(
-        self, inputs: Sequence[Tensor], cotangents: Sequence[Tensor | None]
-    ) -> dict[str, Any]:
-        given = [c for c in cotangents if c is not None]
-        metas, _ = arrange([*inputs, *given])
-        pack(self.worker.region("in"), metas, [*inputs, *given])
-        rest = iter(metas[len(inputs) :])
-        return {
-            "inputs": [m.json() for m in metas[: len(inputs)]],
-            "cotangents": [None if c is None else next(rest).json() for c in cotangents],
-        }
-
-    def _outgoing(self) -> list[dict[str, Any]]:
-        """Poison region "out" and say where the outputs belong."""
-        self.worker.region("out").fill_(POISON)
-        return [m.json() for m in arrange(list(self._expected))[0]]
-
-    def _received(self) -> list[Tensor]:
-        metas: list[Meta] = arrange(list(self._expected))[0]
-        return [m.view(self.worker.region("out")).clone() for m in metas]
 
 
 def _count(said: object) -> int:

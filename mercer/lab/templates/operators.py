@@ -7,14 +7,11 @@ from typing import Any
 
 import torch
 
-from mercer.lab.templates.extent import is_one
 from mercer.lab.templates.graph import Node
-from mercer.lab.templates.triangles import Triangles
-
-THIN = 8  # a product with a matrix of so few columns reads the other factor once for all
+from mercer.lab.templates.products import Products
 
 
-class Operators(Triangles):
+class Operators(Products):
     """One method per operator; what has none here or in a table stays PyTorch's."""
 
     def _axes(self, node: Node, axes: Any) -> list[int]:
@@ -69,17 +66,17 @@ class Operators(Triangles):
     def _min(self) -> Any:
         return self._best("min")
 
-    def _any(self) -> Node:
+    def _truths(self, op: str) -> Node:
         node = self.argument(0)
         axes = self._axes(node, self.argument(1))
-        found = self.reduced("max", self.point("int", self.point("ne", node, 0)), axes)
+        found = self.reduced(op, self.point("int", self.point("ne", node, 0)), axes)
         return self.reshaped(self.point("ne", found, 0))
 
+    def _any(self) -> Node:
+        return self._truths("max")
+
     def _all(self) -> Node:
-        node = self.argument(0)
-        axes = self._axes(node, self.argument(1))
-        found = self.reduced("min", self.point("int", self.point("ne", node, 0)), axes)
-        return self.reshaped(self.point("ne", found, 0))
+        return self._truths("min")
 
     def _linalg_vector_norm(self) -> Any:
         node, order = self.argument(0), self.argument(1, 2)
@@ -93,18 +90,6 @@ class Operators(Triangles):
         if order in (math.inf, -math.inf):
             return self.reshaped(self.reduced("max" if order > 0 else "min", size, axes))
         return self._extern()
-
-    def _cdist_forward(self) -> Any:
-        x, y = self.argument(0), self.argument(1)
-        if self.argument(2) not in (1, 1.0, 2, 2.0):
-            return self._extern()
-        ones = (1,) * self.sizes
-        x = self.reshaped(x, (*x.shape[:-1], ones, x.shape[-1]))
-        y = self.reshaped(y, (*y.shape[:-2], ones, *y.shape[-2:]))
-        gap = self.point("sub", x, y)
-        if self.argument(2) == 1:
-            return self.reduced("sum", self.point("abs", gap), [-1])
-        return self.point("sqrt", self.reduced("sum", self.point("mul", gap, gap), [-1]))
 
     def _clamp(self) -> Node:
         node, low, high = self.argument(0), self.argument(1), self.argument(2)
@@ -185,15 +170,17 @@ class Operators(Triangles):
     def _logcumsumexp(self) -> Any:
         return self._scanned("logsumexp") if self._scannable() else self._extern()
 
-    def _cummax(self) -> Any:
+    def _running_best(self, op: str) -> Any:
+        """Values alone; where their places are read too, the operator stays PyTorch's."""
         if not self._scannable() or self._reads(1):
             return self._extern()
-        return [self._scanned("max"), None]
+        return [self._scanned(op), None]
+
+    def _cummax(self) -> Any:
+        return self._running_best("max")
 
     def _cummin(self) -> Any:
-        if not self._scannable() or self._reads(1):
-            return self._extern()
-        return [self._scanned("min"), None]
+        return self._running_best("min")
 
     def _reads(self, part: int) -> bool:
         """Whether anybody uses a part of what the call returns."""
@@ -220,50 +207,3 @@ class Operators(Triangles):
             self.add("cat", "cat", values, shape, node.dtype, axis=axis),
             self.add("cat", "cat", places, shape, torch.int64, axis=axis),
         ]
-
-    def _mm(self) -> Any:
-        return self._inner(self.argument(0), self.argument(1))
-
-    def _bmm(self) -> Any:
-        return self._inner(self.argument(0), self.argument(1))
-
-    def _mv(self) -> Node:
-        x, y = self.argument(0), self.argument(1)
-        return self.reduced("sum", self.point("mul", x, y), [1])
-
-    def _inner(self, x: Node, y: Node) -> Any:
-        """A product with a vector, or of a few terms, is bound by memory: a plain reduction."""
-        short = max(x.shape[-1]) <= 16
-        ones = (1,) * self.sizes
-        if not (short or is_one(x.shape[-2]) or is_one(y.shape[-1])):
-            if len(x.shape) == 2 and len(set(y.shape[1])) == 1 and y.shape[1][0] <= THIN:
-                return self._thin(x, y)
-            return self._extern()
-        axes = tuple(range(len(y.shape)))
-        axes = (*axes[:-2], axes[-1], axes[-2])
-        shape = tuple(y.shape[a] for a in axes)
-        y = self.add("view", "permute", (y,), shape, y.dtype, axes=axes)
-        x = self.reshaped(x, (*x.shape[:-1], ones, x.shape[-1]))
-        y = self.reshaped(y, (*shape[:-2], ones, *shape[-2:]))
-        return self.reduced("sum", self.point("mul", x, y), [len(x.shape) - 1])
-
-    def _thin(self, x: Node, y: Node) -> Node:
-        """Column by column: reductions of the same rows share one pass."""
-        ones = (1,) * self.sizes
-        columns = []
-        for j in range(y.shape[1][0]):
-            starts = (j,) * self.sizes
-            shape = (y.shape[0], ones)
-            column = self.add("view", "slice", (y, starts), shape, y.dtype, axis=1, step=1)
-            terms = self.point("mul", x, self.reshaped(column, y.shape[:1]))
-            columns.append(self.reshaped(self.reduced("sum", terms, [1]), (x.shape[0], ones)))
-        shape = (x.shape[0], y.shape[1])
-        return self.add("cat", "cat", columns, shape, x.dtype, axis=1)
-
-    def _addmm(self) -> Any:
-        bias, x, y = (self.argument(k) for k in range(3))
-        plain = self.keyword("alpha", 1) == 1 and self.keyword("beta", 1) == 1
-        product = self._inner(x, y) if plain else None
-        if product is None or product.kind == "extern":
-            return self._extern() if product is None else product
-        return self.point("add", product, bias)

@@ -8,8 +8,8 @@ from mercer.lab.templates.axis import Axis, Index, Value
 from mercer.lab.templates.extent import Extent, product
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.layout import Layout, Reduction
-from mercer.lab.templates.places import Places
 from mercer.lab.templates.schedule import Tiling
+from mercer.lab.templates.short_reductions import ShortReductions
 from mercer.lab.templates.walk import kind_of
 
 
@@ -58,7 +58,7 @@ class Pass:
     after: list[str] = field(default_factory=list)
 
 
-class Writer(Places):
+class Writer(ShortReductions):
     """Writes a kernel from its layout and tiling; a subclass is a language.
 
     Parameters
@@ -77,8 +77,6 @@ class Writer(Places):
         self.out: list[str] = []
         self.rows, self.spaces, self.lane = self._loops()
         self.parted = tiling.form == "split" and layout.passes  # rows are cut among programs
-        self.serials = 0
-        self.opened: dict[Index, int] = {}  # loops of short reductions, and their levels
         self.final = False
 
     def _loops(self) -> tuple[list[Axis], list[list[Axis]], Axis | None]:
@@ -109,56 +107,11 @@ class Writer(Places):
         text = text if inner == self.ones else f"({text}) // {self.extent(inner)}"
         return text if k == 0 else f"({text}) % {self.extent(axis.extent)}"
 
-    # -- reductions --------------------------------------------------------------------------
+    # -- passes ------------------------------------------------------------------------------
 
     def reduce(self, node: Node, index: Index) -> Value:
         """The result of a reduction over the rows, else a loop for this entry alone."""
-        if node.name in self.results:
-            return self.results[node.name]
-        source, axes = node.inputs[0], node.attributes["axes"]
-        self.serials += 1
-        runs = self._runs(source, [k in axes for k in range(len(source.shape))])
-        inner = tuple(
-            a
-            for k, (gone, e) in enumerate(runs)
-            if gone
-            for a in self.axes(f"s{self.serials}_{k}", e)
-        )
-        return self.serial(node, self.interleave(source, axes, index, inner), index, inner)
-
-    def serial(self, node: Node, index: Index, outer: Index, inner: Index) -> Value:
-        """A loop over a short reduced axis."""
-        places = [self.place(e) for e in outer]
-        home = max([0, *(p.level for p in places)])
-        row, space = any(p.row for p in places), max([-1, *(p.space for p in places)])
-        level = len(self.lines)
-        self.lines.append([])
-        self.scopes.append({})
-        self.opened[inner] = level
-        guards = self.guards  # a condition on a loop that the result does not vary over is no limit
-        self.guards = tuple(g for g in guards if g.level <= home)
-        value = self.cast(self.value(node.inputs[0], index), kind_of(node.dtype))
-        self.guards = guards
-        body = self.lines.pop()
-        self.scopes.pop()
-        self.counter += 1
-        name = f"v{self.counter}"
-        result = Value(name, value.kind, home, row, space)
-        axes = [a for a in inner if isinstance(a, Axis)]
-        lines, text = self.repeat(node.op, name, result, value, axes, level, body)
-        self.lines[home] += lines
-        return Value(text, value.kind, home, row, space)
-
-    def level_of(self, axis: Axis) -> int:
-        """The level of the loop that a short reduction runs over this axis."""
-        return next(level for axes, level in self.opened.items() if axis in axes)
-
-    def counted(self, axis: Axis) -> tuple[str, list[Axis]]:
-        """The loop variable that an axis of a short reduction is a digit of."""
-        axes = next(axes for axes in self.opened if axis in axes)
-        return f"i{self.opened[axes]}", [a for a in axes if isinstance(a, Axis)]
-
-    # -- passes ------------------------------------------------------------------------------
+        return self.results.get(node.name) or self.serial(node, index)
 
     def joint(self, reduction: Reduction) -> bool:
         """Whether the reduction is done in its partner's pass."""
@@ -211,14 +164,13 @@ class Writer(Places):
         walk = self.begin(space)
         found: dict[str, Value] = {}
         for reduction in now:
+            source = self._source(reduction.node, reduction.index)
             second = joint.get(reduction.node.name)
             if second is None:
-                source = self._source(reduction.node, reduction.index)
                 found[reduction.node.name] = self.accumulate(walk, reduction, source)
-                continue
-            source = self._source(reduction.node, reduction.index)
-            pair = self.accumulate_pair(walk, reduction, second, source)
-            found[reduction.node.name], found[second.node.name] = pair
+            else:
+                pair = self.accumulate_pair(walk, reduction, second, source)
+                found[reduction.node.name], found[second.node.name] = pair
         self.end(walk)
         self.results |= found
 
@@ -261,19 +213,6 @@ class Writer(Places):
         self, walk: Pass, first: Reduction, second: Reduction, value: Value
     ) -> tuple[Value, Value]:
         """Add an entry to a reduction and to the one done beside it."""
-        raise NotImplementedError
-
-    def repeat(
-        self,
-        op: str,
-        name: str,
-        result: Value,
-        value: Value,
-        axes: list[Axis],
-        level: int,
-        body: list[str],
-    ) -> tuple[list[str], str]:
-        """The statements of a short reduction, and how to refer to its result."""
         raise NotImplementedError
 
     def store(self, node: Node, offset: Value, value: Value) -> list[str]:

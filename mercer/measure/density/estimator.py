@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 import numpy as np
@@ -15,17 +14,10 @@ from torch import Tensor
 from mercer import checks
 from mercer.learn import containers
 from mercer.learn.estimator import Estimator
-from mercer.measure.density import tree
 from mercer.measure.density.bandwidth_choice import check_bandwidth, choose_bandwidth
 from mercer.measure.density.coordinates import covariance_factor, log_volume, whitened
-from mercer.measure.density.log_kernel_sum import log_kernel_sum
+from mercer.measure.density.mixture import METHODS, KernelMixture, check_method
 from mercer.measure.density.smoothing_kernel import SmoothingKernel, smoothing_kernel
-from mercer.measure.score import score_of
-
-HOW = {
-    "engine": "Densities by the engine: all pairs in tiles, relative to the largest of a row.",
-    "tree": "Densities by scikit-learn's tree, to a relative error of {rtol:g}.",
-}
 
 
 class KernelDensity(DensityMixin, Estimator):
@@ -167,7 +159,7 @@ class KernelDensity(DensityMixin, Estimator):
             precision=self.precision,
             verbose=self.verbose,
         )
-        self.explain_ = f"{why} {HOW[self.method].format(rtol=self.rtol)}"
+        self.explain_ = f"{why} {METHODS[self.method].format(rtol=self.rtol)}"
         return self
 
     def score_samples(self, X: Any) -> Any:
@@ -186,7 +178,10 @@ class KernelDensity(DensityMixin, Estimator):
         check_is_fitted(self)
         points = containers.points(self, X, reset=False, device=self.points_.device)
         with torch.no_grad():
-            logs = self.log_density(points) if self.method == "engine" else self._by_tree(points)
+            if self.method == "engine":
+                logs = self.log_density(points)
+            else:
+                logs = self._mixture().log_density_by_tree(points, rtol=self.rtol)
         return containers.give_back(logs, containers.container_of(X), ["log_density"])
 
     def score(self, X: Any, y: Any = None) -> float:
@@ -206,14 +201,7 @@ class KernelDensity(DensityMixin, Estimator):
         Tensor, shape (m,)
         """
         check_is_fitted(self)
-        sums = log_kernel_sum(
-            smoothing_kernel(self.kernel),
-            whitened(X, self.cholesky_) / self.bandwidth_,
-            self.points_.to(X) / self.bandwidth_,
-            self.weights_,
-            precision=self.precision,
-        )
-        return sums + self._log_constant()
+        return self._mixture().log_density(X, precision=self.precision)
 
     def gradient(self, X: Any) -> Any:
         r"""Evaluate :math:`\nabla \log \hat\rho`.
@@ -235,15 +223,8 @@ class KernelDensity(DensityMixin, Estimator):
         """
         check_is_fitted(self)
         points = containers.points(self, X, reset=False, device=self.points_.device)
-        with torch.no_grad():
-            empty = torch.isneginf(self.log_density(points))
-        if bool(empty.any()):
-            raise ValueError(
-                f"the density is zero at row {int(empty.nonzero()[0, 0])} of X, where its "
-                "logarithm has no gradient; take a kernel without compact support"
-            )
         names = list(getattr(self, "feature_names_in_", [])) or None
-        found = score_of(self.log_density)(points)
+        found = self._mixture().score(points, precision=self.precision)
         return containers.give_back(found, containers.container_of(X), names)
 
     def sample(self, n_samples: int = 1, random_state: Any = None) -> np.ndarray:
@@ -261,44 +242,19 @@ class KernelDensity(DensityMixin, Estimator):
         array, shape (n_samples, d)
         """
         check_is_fitted(self)
-        n, d = checks.count("n_samples", n_samples), self.points_.shape[1]
-        random = check_random_state(random_state)
-        p = (self.weights_ / self.weights_.sum()).cpu().numpy()
-        centres = self.points_.double().cpu().numpy()[random.choice(len(p), n, p=p)]
-        offsets = smoothing_kernel(self.kernel).offsets(random, d, n)
-        drawn = centres + self.bandwidth_ * offsets
-        return drawn if self.cholesky_ is None else drawn @ self.cholesky_.cpu().numpy().T
+        n = checks.count("n_samples", n_samples)
+        return self._mixture().draw(check_random_state(random_state), n)
 
     def _checked(self) -> SmoothingKernel:
         """The kernel, once the parameters are found to be as said."""
         kernel = smoothing_kernel(self.kernel)
-        if self.method not in HOW:
-            raise ValueError(f"method must be 'engine' or 'tree', got {self.method!r}")
-        if self.method == "tree" and self.kernel not in tree.KERNELS:
-            raise ValueError(
-                f"method='tree' has the kernels {', '.join(tree.KERNELS)}, got {self.kernel!r}; "
-                "method='engine' has it"
-            )
+        check_method(self.method, self.kernel)
         check_bandwidth(self.bandwidth)
         checks.interval("rtol", self.rtol, 0.0, 1.0)
         checks.positive("tolerance", self.tolerance)
         return kernel
 
-    def _log_constant(self) -> float:
-        return (
-            smoothing_kernel(self.kernel).log_normaliser(self.points_.shape[1])
-            - self.points_.shape[1] * math.log(self.bandwidth_)
-            - log_volume(self.cholesky_)
-            - math.log(float(self.weights_.sum()))
+    def _mixture(self) -> KernelMixture:
+        return KernelMixture(
+            self.kernel, self.bandwidth_, self.points_, self.weights_, self.cholesky_
         )
-
-    def _by_tree(self, X: Tensor) -> Tensor:
-        logs = tree.log_density(
-            whitened(X.double(), self.cholesky_),
-            self.points_,
-            self.weights_,
-            kernel=self.kernel,
-            bandwidth=self.bandwidth_,
-            rtol=self.rtol,
-        )
-        return (logs - log_volume(self.cholesky_)).to(X)

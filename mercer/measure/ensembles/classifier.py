@@ -16,13 +16,13 @@ from mercer.kernels import RBF, Kernel
 from mercer.learn import containers
 from mercer.learn.classification import ClassificationEstimator
 from mercer.learn.progress import Progress
-from mercer.measure.ensembles import networks
-from mercer.measure.ensembles.train import Descent, FunctionSpace, train_member
+from mercer.measure.ensembles.comparison_inputs import comparison_inputs
+from mercer.measure.ensembles.greedy import train_greedily
+from mercer.measure.ensembles.members import Architecture, State, check_network
+from mercer.measure.ensembles.train import Descent, FunctionSpace
 from mercer.measure.ensembles.uncertainty import mutual_information, predictive_entropy
 
-NETWORKS = {"mlp": networks.mlp, "cnn": networks.cnn}
 SCORES = {"entropy": predictive_entropy, "mutual-information": mutual_information}
-ROWS = 8192  # of a table that go through a network at once
 
 
 class GreedyEnsembleClassifier(ClassificationEstimator):
@@ -161,24 +161,20 @@ class GreedyEnsembleClassifier(ClassificationEstimator):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=self.members + 1)
         generator = torch.Generator().manual_seed(int(seeds[-1]))
         space = self._space(points, inputs, input_weight, generator)
-        self.states_: list[dict[str, Tensor]] = []
+        self.states_: list[State] = []
         self.history_: list[dict[str, Any]] = []
-        P = space.inputs.new_empty((0, len(space.inputs), len(self.classes_)))
         with Progress(self.verbose, "ensemble") as progress:
-            for m in range(self.members):
 
-                def report(epoch: int, loss: float, apart: float, m: int = m) -> None:
-                    step = {"iteration": m * self.epochs + epoch + 1, "member": m + 1}
-                    numbers = {"of": self.members * self.epochs, "loss": loss, "diversity": apart}
-                    self.history_.append({**step, **numbers})
-                    progress(self.history_[-1])
+            def report(record: dict[str, Any]) -> None:
+                self.history_.append(record)
+                progress(record)
 
-                network = self._build(int(seeds[m])).to(points)
-                train_member(
-                    network, points, codes, P, space, descent, generator=generator, report=report
-                )
-                P = torch.cat([P, self._probabilities(network, space.inputs)[None]])
-                self.states_.append({k: v.detach() for k, v in network.state_dict().items()})
+            build = self._architecture().build
+            for state in train_greedily(
+                (build(int(seed)).to(points) for seed in seeds[:-1]), points, codes, space, descent,
+                epochs=self.members * self.epochs, generator=generator, report=report,
+            ):  # fmt: skip
+                self.states_.append(state)
         return self
 
     def predict_proba(self, X: Any) -> Any:
@@ -229,12 +225,7 @@ class GreedyEnsembleClassifier(ClassificationEstimator):
     def networks(self) -> list[nn.Module]:
         """The trained members, in evaluation mode."""
         check_is_fitted(self)
-        found = []
-        for state in self.states_:
-            network = self._build(0)
-            network.load_state_dict(state)
-            found.append(network.to(_floating(state)).eval())
-        return found
+        return [self._architecture().restored(state) for state in self.states_]
 
     def save(self, directory: str | Path) -> None:
         """Write the fitted estimator as safetensors and JSON; :func:`mercer.load` reads it.
@@ -259,46 +250,24 @@ class GreedyEnsembleClassifier(ClassificationEstimator):
             checks.positive(name, getattr(self, name))
         for name in ("diversity", "weight_decay"):
             checks.interval(name, getattr(self, name), 0.0, 1e6)
-        if not callable(self.network) and self.network not in NETWORKS:
-            raise ValueError(f"network must be 'mlp', 'cnn' or a callable, got {self.network!r}")
+        check_network(self.network)
         return Descent(self.epochs, self.batch_size, self.learning_rate, self.weight_decay)
 
     def _space(
         self, points: Tensor, inputs: Any, weights: Any, generator: torch.Generator
     ) -> FunctionSpace:
-        if inputs is None:
-            if weights is not None:
-                raise ValueError("input_weight needs inputs, got inputs=None")
-            deviation, centre = torch.std_mean(points, dim=0, correction=0)
-            noise = torch.randn(points.shape, generator=generator, dtype=points.dtype)
-            where = centre + self.spread * deviation * noise.to(points)
-        else:
-            where = containers.points(self, inputs, reset=False).to(points)
-        w = where.new_ones(len(where)) if weights is None else torch.as_tensor(weights).to(where)
-        if checks.positive("input_weight", w).shape != (len(where),):
-            raise ValueError(f"input_weight must have shape ({len(where)},), got {tuple(w.shape)}")
+        given = None if inputs is None else containers.points(self, inputs, reset=False)
+        where, w = comparison_inputs(
+            points, given, weights, spread=self.spread, generator=generator
+        )
         kernel = RBF(0.5) if self.kernel is None else self.kernel
         return FunctionSpace(where, w, kernel, self.diversity, self.function_batch_size)
 
-    def _build(self, seed: int) -> nn.Module:
-        features, classes = self.n_features_in_, len(self.classes_)
-        if callable(self.network):
-            return networks.build(self.network, features, classes, seed)
-        make = NETWORKS[self.network]
-        return networks.build(lambda d, C: make(d, C, self.hidden), features, classes, seed)
-
-    @torch.no_grad()
-    def _probabilities(self, network: nn.Module, points: Tensor) -> Tensor:
-        return torch.cat([network(rows).softmax(dim=1) for rows in points.split(ROWS)])
+    def _architecture(self) -> Architecture:
+        return Architecture(self.network, self.hidden, self.n_features_in_, len(self.classes_))
 
     def _all_probabilities(self, points: Tensor) -> Tensor:
-        points = points.to(_floating(self.states_[0]))
-        return torch.stack([self._probabilities(network, points) for network in self.networks()])
+        return self._architecture().probabilities(self.states_, points)
 
     def _scores(self, points: Tensor) -> Tensor:
         return self._all_probabilities(points).mean(dim=0)
-
-
-def _floating(state: dict[str, Tensor]) -> Tensor:
-    """A tensor of the dtype and device of a network."""
-    return next(tensor for tensor in state.values() if tensor.dtype.is_floating_point)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from sklearn.base import ClusterMixin
-from sklearn.cluster import KMeans
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
@@ -18,15 +16,10 @@ from mercer import checks
 from mercer.learn import containers
 from mercer.learn.checkpoint import fingerprint
 from mercer.learn.estimator import Estimator
-from mercer.measure.mixtures.blocked import blocked_sweep, broken, drawn_with
-from mercer.measure.mixtures.clusters import Clusters
-from mercer.measure.mixtures.collapsed import collapsed_sweep
+from mercer.measure.mixtures.chain import SAMPLERS, Chain
 from mercer.measure.mixtures.mixing_measure import MixingMeasure
-from mercer.measure.mixtures.partition_prior import log_partition_prior
-from mercer.measure.mixtures.prior import Prior, matrix, normal_prior, wishart_prior
-from mercer.measure.particles import evolve
-
-SAMPLERS = {"blocked": blocked_sweep, "collapsed": collapsed_sweep}
+from mercer.measure.mixtures.posterior import Posterior
+from mercer.measure.mixtures.prior_choice import choose_prior, prior_of
 
 
 class DirichletProcessMixture(ClusterMixin, Estimator):
@@ -166,52 +159,26 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
             If stopped; what was drawn by then is kept, and the estimator is fitted with it.
         """
         self._check()
-        table = containers.points(self, X, reset=True).double().cpu().numpy()
-        self.prior_ = self._settled(table)
-        prior = self._prior()
-        rows = prior.standardised(table)
-        self.rows_ = torch.from_numpy(rows)
-        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        chain = (seed, self.sampler, self.concentration, self.burn_in, self.thinning)
-        sweep = SAMPLERS[self.sampler]
-        last: dict[str, Any] = {"done": 0}
-
-        def step(iteration: int, state: dict[str, Tensor]) -> dict[str, Tensor]:
-            # A stream of its own for each sweep: a resumed chain draws what a whole one would.
-            rng = np.random.default_rng((seed, iteration))
-            labels = sweep(rows, state["labels"].numpy(), prior.family, self.concentration, rng)
-            after = iteration + 1 - self.burn_in
-            if after > 0 and after % self.thinning == 0:
-                state["partitions"][after // self.thinning - 1] = torch.from_numpy(labels)
-            return {"labels": torch.from_numpy(labels), "partitions": state["partitions"]}
-
-        def on_step(done: int, state: dict[str, Tensor]) -> dict[str, Any]:
-            last.update(done=done, state=state)
-            return {"clusters": int(state["labels"].max()) + 1}
-
-        k = min(self.initial_clusters, len(np.unique(rows, axis=0)))
-        start = KMeans(k, n_init=1, random_state=seed).fit_predict(rows)
-        start = np.unique(start, return_inverse=True)[1]
-        drawn = torch.zeros(self.n_draws, len(rows), dtype=torch.int32)
+        table = self._read(X, reset=True)
+        self.prior_ = choose_prior(
+            table, self.covariance, self.mean_prior, self.covariance_prior,
+            self.degrees_of_freedom_prior,
+        )  # fmt: skip
+        prior = prior_of(self.prior_, self.mean_precision_prior)
+        self.rows_ = torch.from_numpy(prior.standardised(table))
+        chain = self._chain()
         try:
-            evolve(
-                step,
-                {"labels": torch.from_numpy(start), "partitions": drawn},
-                self.burn_in + self.n_draws * self.thinning,
-                on_step=on_step,
+            chain.run(
                 verbose=self.verbose,
-                title="Gibbs sweeps",
                 checkpoint=self.checkpoint,
                 checkpoint_every=self.checkpoint_every,
-                parameters=(*chain, fingerprint([self.rows_], self.prior_)),
+                data=fingerprint([self.rows_], self.prior_),
             )
         except KeyboardInterrupt as stop:
-            kept = max(last["done"] - self.burn_in, 0) // self.thinning
-            if kept:
-                self._keep(last["state"]["partitions"][:kept], prior)
-            held = f"the estimator holds {kept} of {self.n_draws} draws"
+            self._keep(chain.partitions)
+            held = f"the estimator holds {len(chain.partitions)} of {self.n_draws} draws"
             raise KeyboardInterrupt(f"{stop}; {held}" if str(stop) else held) from None
-        self._keep(last["state"]["partitions"], prior)
+        self._keep(chain.partitions)
         return self
 
     def predict(self, X: Any) -> Any:
@@ -227,10 +194,8 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
         array, Series or Tensor, shape (m,)
         """
         check_is_fitted(self)
-        container, rows, prior = containers.container_of(X), self._read(X), self._prior()
-        clusters = self._clusters(np.asarray(self.labels_), prior)
-        log_fit = prior.family.log_predictive(rows, clusters) + np.log(clusters.counts)
-        return containers.give_back(log_fit.argmax(axis=1), container, ["label"])
+        labels = self._posterior().likeliest(np.asarray(self.labels_), self._read(X))
+        return containers.give_back(labels, containers.container_of(X), ["label"])
 
     def score_samples(self, X: Any) -> Any:
         """Evaluate the logarithm of the posterior predictive density.
@@ -245,15 +210,10 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
         array, Series or Tensor, shape (m,)
         """
         check_is_fitted(self)
-        container, rows, prior = containers.container_of(X), self._read(X), self._prior()
-        found = np.full(len(rows), -np.inf)
-        for labels in self.partitions_.numpy():
-            clusters = self._clusters(labels, prior, empty=1)
-            sizes = np.append(clusters.counts[:-1], self.concentration)
-            terms = prior.family.log_predictive(rows, clusters) + np.log(sizes / sizes.sum())
-            found = np.logaddexp(found, np.logaddexp.reduce(terms, axis=1))
-        logs = torch.from_numpy(found - math.log(len(self.partitions_)) - prior.log_volume())
-        return containers.give_back(logs, container, ["log_density"])
+        logs = self._posterior().log_density(self.partitions_.numpy(), self._read(X))
+        return containers.give_back(
+            torch.from_numpy(logs), containers.container_of(X), ["log_density"]
+        )
 
     def mixing_measures(
         self, remainder: float = 1e-3, random_state: Any = None
@@ -276,24 +236,8 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
         if not 0 < remainder < 1:
             raise ValueError(f"remainder must be between 0 and 1, got {remainder:g}")
         rng = np.random.default_rng(check_random_state(random_state).randint(2**31 - 1))
-        prior = self._prior()
-        return [self._measure(labels, remainder, prior, rng) for labels in self.partitions_.numpy()]
-
-    def _measure(
-        self, labels: np.ndarray, remainder: float, prior: Prior, rng: np.random.Generator
-    ) -> MixingMeasure:
-        clusters = self._clusters(labels, prior)
-        weights = rng.dirichlet(np.append(clusters.counts, self.concentration))
-        others = broken(1.0, remainder, self.concentration, rng)
-        others *= weights[-1] / others.sum()
-        atoms = drawn_with(clusters, len(others), prior.family, rng)
-        roots = prior.factor if atoms.roots is None else prior.factor @ atoms.roots
-        found = (
-            np.concatenate([weights[:-1], others]),
-            prior.origin + atoms.means @ prior.factor.T,
-            roots @ roots.swapaxes(-1, -2),
-        )
-        return MixingMeasure(*(torch.from_numpy(value) for value in found))
+        posterior = self._posterior()
+        return [posterior.mixing_measure(z, remainder, rng) for z in self.partitions_.numpy()]
 
     def _check(self) -> None:
         checks.positive("concentration", float(self.concentration))
@@ -304,54 +248,32 @@ class DirichletProcessMixture(ClusterMixin, Estimator):
             checks.count(name, getattr(self, name))
         checks.count("burn_in", self.burn_in, least=0)
 
-    def _settled(self, table: np.ndarray) -> dict[str, Any]:
-        """The prior as plain arrays and numbers."""
-        n, d = table.shape
-        mean = table.mean(axis=0) if self.mean_prior is None else np.asarray(self.mean_prior, float)
-        if mean.shape != (d,) or not np.isfinite(mean).all():
-            raise ValueError(f"mean_prior must be {d} finite numbers, got {mean.tolist()}")
-        noise = None if self.covariance is None else matrix("covariance", self.covariance, d)
-        if self.covariance_prior is not None:
-            scale = matrix("covariance_prior", self.covariance_prior, d)
-        elif n < 2:
-            raise ValueError("n_samples=1 has no covariance: give covariance_prior or more rows")
-        else:
-            scale = np.atleast_2d(np.cov(table.T, bias=True))
-            if np.linalg.eigvalsh(scale)[0] <= 1e-12 * np.abs(scale).max():
-                raise ValueError(
-                    f"X does not span its {d} columns, so that its covariance is no prior; drop "
-                    "constant and dependent columns or give covariance_prior"
-                )
-        nu = d + 2.0 if self.degrees_of_freedom_prior is None else self.degrees_of_freedom_prior
-        if not d - 1 < nu < math.inf:
-            raise ValueError(f"degrees_of_freedom_prior must be above {d - 1}, got {nu:g}")
-        return {"mean": mean, "scale": scale, "noise": noise, "degrees": float(nu)}
+    def _read(self, X: Any, *, reset: bool = False) -> np.ndarray:
+        return containers.points(self, X, reset=reset).double().cpu().numpy()
 
-    def _prior(self) -> Prior:
-        mean, scale, noise = (self.prior_[name] for name in ("mean", "scale", "noise"))
-        if noise is not None:
-            return normal_prior(mean, scale, noise)
-        return wishart_prior(mean, scale, self.mean_precision_prior, self.prior_["degrees"])
+    def _posterior(self) -> Posterior:
+        prior = prior_of(self.prior_, self.mean_precision_prior)
+        return Posterior(self.rows_.numpy(), prior, self.concentration)
 
-    def _clusters(self, labels: np.ndarray, prior: Prior, *, empty: int = 0) -> Clusters:
-        k = int(labels.max()) + 1 + empty
-        return Clusters.of(self.rows_.numpy(), labels, k, outer=prior.family.outer)
+    def _chain(self) -> Chain:
+        return Chain(
+            self._posterior(),
+            sampler=self.sampler,
+            clusters=self.initial_clusters,
+            draws=self.n_draws,
+            burn_in=self.burn_in,
+            thinning=self.thinning,
+            seed=int(check_random_state(self.random_state).randint(2**31 - 1)),
+        )
 
-    def _keep(self, partitions: Tensor, prior: Prior) -> None:
-        self.partitions_ = partitions.clone()
+    def _keep(self, partitions: Tensor) -> None:
+        if not len(partitions):
+            return
+        posterior = self._posterior()
+        logs = [posterior.log_probability(labels) for labels in partitions.numpy()]
+        self.partitions_, self.log_posterior_ = partitions.clone(), np.array(logs)
         self.n_clusters_ = (partitions.max(dim=1).values + 1).numpy()
-        logs = []
-        for labels in partitions.numpy():
-            clusters = self._clusters(labels, prior)
-            fit = prior.family.log_marginal(clusters).sum() - len(labels) * prior.log_volume()
-            logs.append(fit + log_partition_prior(clusters.counts, self.concentration))
-        self.log_posterior_ = np.array(logs)
         self.labels_ = partitions[int(self.log_posterior_.argmax())].long().numpy()
         self.history_ = [
-            {"clusters": int(k), "log_posterior": float(p)}
-            for k, p in zip(self.n_clusters_, self.log_posterior_)
+            {"clusters": int(k), "log_posterior": p} for k, p in zip(self.n_clusters_, logs)
         ]
-
-    def _read(self, X: Any) -> np.ndarray:
-        table = containers.points(self, X, reset=False).double().cpu().numpy()
-        return self._prior().standardised(table)

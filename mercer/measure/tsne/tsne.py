@@ -9,32 +9,23 @@ import torch
 from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
-from torch import Tensor
 
 from mercer import checks
 from mercer.learn import containers
 from mercer.learn.estimator import Estimator
 from mercer.learn.progress import Progress
-from mercer.measure.tsne.affinities import Affinities, symmetric_affinities
+from mercer.measure.tsne.embedding import Embedding
 from mercer.measure.tsne.exact import ExactSums
 from mercer.measure.tsne.initial import initial
 from mercer.measure.tsne.interpolation import Interpolation
 from mercer.measure.tsne.minimise import Report, minimise
 from mercer.measure.tsne.native import resolve
-from mercer.measure.tsne.neighbours import (
-    approximate_neighbours,
-    choose,
-    exact_neighbours,
-)
 from mercer.measure.tsne.objective import Objective
 from mercer.measure.tsne.picture import Picture
-from mercer.measure.tsne.placing import place
+from mercer.measure.tsne.repulsion import check_repulsion, choose_gradient, repulsive_sums
 from mercer.measure.tsne.schedule import Schedule
+from mercer.measure.tsne.similarities import check_perplexity, similarities
 from mercer.measure.tsne.student import Student
-
-GRADIENTS = ("auto", "interpolation", "exact")
-SMALL = 256  # points up to which all pairs are as fast as the grid
-NEIGHBOURS_A_PERPLEXITY = 3  # beyond them the weights are below exp(-4) or so
 
 
 class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
@@ -195,20 +186,24 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         points = containers.points(self, X, reset=True, device=self.device)
         schedule = self._check(len(points))
-        reports: list[Report] = [] if on_step is None else [on_step]
-        if self.live is not None:
-            reports.append(Picture(self.live, y))
+        reports = [on_step] if on_step is not None else []
+        reports += [Picture(self.live, y)] if self.live is not None else []
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self.backend_ = resolve(self.backend, points.device)
-        small = self.gradient == "auto" and len(points) <= SMALL
-        self.gradient_ = "exact" if small or self.gradient == "exact" else "interpolation"
+        self.gradient_ = choose_gradient(self.gradient, len(points))
         student, sums = self._sums(self.backend_)
         Y = initial(points, self.init, self.n_components, seed)
-        P = self._affinities(points, seed)
+        P, self.neighbours_ = similarities(
+            points,
+            self.perplexity,
+            neighbours=self.neighbours,
+            backend=self.backend_,
+            seed=seed,
+            verbose=bool(self.verbose),
+        )
         with Progress(bool(self.verbose), "t-SNE") as progress:
-            objective = Objective(P, student, sums, backend=self.backend_)
             Y, self.history_ = minimise(
-                objective,
+                Objective(P, student, sums, backend=self.backend_),
                 Y,
                 schedule,
                 learning_rate=self.learning_rate,
@@ -252,25 +247,20 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         """
         check_is_fitted(self)
         points = containers.points(self, X, reset=False, device=self.device)
-        container = containers.container_of(X)
-        among = self.fitted_points_.to(points.device)
-        Y = torch.from_numpy(self.embedding_).to(points.device)
         backend = resolve(self.backend, points.device)
-        perplexity = min(float(self.perplexity), len(among) - 1.0)
-        k = _count(perplexity, len(among))
-        found = exact_neighbours(points.to(among.dtype), k, among, backend=backend)
-        student, sums = self._sums(backend)
-        with Progress(bool(self.verbose), "new points") as progress:
-            placed = place(
-                found,
-                Y,
-                sums.field(Y),
-                student,
-                perplexity=perplexity,
-                iterations=checks.count("transform_iter", self.transform_iter, least=0),
-                progress=progress,
-            )
-        return containers.give_back(placed, container, self._names())
+        embedding = Embedding(
+            self.fitted_points_.to(points.device),
+            torch.from_numpy(self.embedding_).to(points.device),
+            *self._sums(backend),
+        )
+        placed = embedding.place(
+            points,
+            perplexity=self.perplexity,
+            iterations=checks.count("transform_iter", self.transform_iter, least=0),
+            backend=backend,
+            verbose=bool(self.verbose),
+        )
+        return containers.give_back(placed, containers.container_of(X), self._names())
 
     def _names(self) -> list[str]:
         return [str(name) for name in self.get_feature_names_out()]
@@ -282,22 +272,12 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
             raise ValueError(f"n_components must be 1 or 2, got {self.n_components}")
         if n < 2:
             raise ValueError(f"X has 1 sample (n_samples={n}), TSNE needs at least 2")
-        if not 1 < self.perplexity < n:
-            raise ValueError(
-                f"perplexity must be above 1 and below the number of rows, {n}, got "
-                f"{self.perplexity:g}"
-            )
+        check_perplexity(self.perplexity, n)
         if self.learning_rate != "auto":
             checks.positive("learning_rate", float(self.learning_rate))
         if not 0 <= self.momentum < 1:
             raise ValueError(f"momentum must be in [0, 1), got {self.momentum:g}")
-        checks.positive("spacing", self.spacing)
-        if self.nodes not in (2, 4, 6):
-            raise ValueError(f"nodes must be 2, 4 or 6, got {self.nodes!r}")
-        if self.gradient not in GRADIENTS:
-            raise ValueError(
-                f"gradient must be one of {', '.join(GRADIENTS)}, got {self.gradient!r}"
-            )
+        check_repulsion(self.gradient, spacing=self.spacing, nodes=self.nodes)
         return Schedule(
             self.max_iter,
             self.early_iter,
@@ -308,23 +288,6 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
 
     def _sums(self, backend: str) -> tuple[Student, Interpolation | ExactSums]:
         student = Student(self.dof)
-        if self.gradient_ == "exact":
-            return student, ExactSums(student)
-        spacing = float(self.spacing)
-        return student, Interpolation(student, spacing=spacing, nodes=self.nodes, backend=backend)
-
-    def _affinities(self, X: Tensor, seed: int) -> Affinities:
-        n, d = X.shape
-        k = _count(self.perplexity, n)
-        self.neighbours_ = choose(self.neighbours, n, n, d, X.device)
-        if self.neighbours_ == "exact":
-            with Progress(bool(self.verbose), "neighbours") as progress:
-                found = exact_neighbours(X, k, backend=self.backend_, progress=progress)
-        else:
-            found = approximate_neighbours(X, k, seed=seed, progress=bool(self.verbose))
-        return symmetric_affinities(found, float(self.perplexity))
-
-
-def _count(perplexity: float, n: int) -> int:
-    """How many neighbours of ``n`` points are weighted."""
-    return min(int(NEIGHBOURS_A_PERPLEXITY * perplexity), n - 1)
+        return student, repulsive_sums(
+            self.gradient_, student, spacing=self.spacing, nodes=self.nodes, backend=backend
+        )
