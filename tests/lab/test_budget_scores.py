@@ -49,3 +49,7 @@ def test_splits_fill_the_budget():
 
 def test_splits_need_enough_runs():
     assert budget_splits({1.0: [0.5, 0.6]}, total=3.0) == {}
+
+
+def test_a_run_that_does_not_fit_whole_is_left_out():
+    assert budget_splits({2.0: [0.25, 0.75]}, total=3.8) == {2.0: (1, 0.5)}

@@ -5,6 +5,8 @@ import importlib
 import inspect
 import json
 import re
+import sys
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -18,6 +20,7 @@ from mercer.lab.channels import (
     adapt,
     channel,
     read_candidates,
+    score,
 )
 from mercer.lab.channels.call import Codes, call
 
@@ -176,3 +179,43 @@ def test_wrong_under_the_clock_is_wrong():
     assert row.called
     assert not row.right
     assert row.failure == "race: stale outputs"
+
+
+def failing(failures, asked):
+    """Return a check that ends at the first size that is said to fail."""
+
+    def check(problem, candidate, *, sizes, **options):
+        asked.append(sizes)
+        for size in sizes:
+            if size in failures:
+                trial = SimpleNamespace(case=SimpleNamespace(size=size))
+                stage = failures[size]
+                return SimpleNamespace(right=False, stage=stage, reason="no", trials=[trial])
+        return SimpleNamespace(right=True)
+
+    return check
+
+
+def judged(monkeypatch, failures):
+    """Return the row of a candidate that fails so, and the sizes of each check."""
+    asked = []
+    module = sys.modules["mercer.lab.channels.score"]
+    monkeypatch.setattr(module, "check", failing(failures, asked))
+    report = score(
+        "torch", {"clamp": "def clamp(input): ..."}, pool=SimpleNamespace(device="cpu"),
+        operators=["clamp"], baselines=(), progress=False,
+    )  # fmt: skip
+    return [call.stage for call in report.rows[0].calls], asked
+
+
+def test_a_check_goes_on_behind_a_failure_but_not_behind_a_lost_worker(monkeypatch):
+    trials = channel("torch")["clamp"].trials  # two sizes of the first call, one of each other
+    found = judged(monkeypatch, {trials[1]: "value", trials[2]: "run"})
+    assert found == (["value", "run", "right"], [trials, trials[2:], trials[3:]])
+    found = judged(monkeypatch, {trials[1]: "worker", trials[3]: "run"})
+    assert found == (["worker"] * 3, [trials])
+
+
+def test_a_call_is_wrong_if_it_is_at_one_size(monkeypatch):
+    assert judged(monkeypatch, {"odd": "value"})[0] == ["value", "right", "right"]
+    assert judged(monkeypatch, {"small": "value"})[0] == ["value", "right", "right"]

@@ -349,3 +349,12 @@ def test_a_data_set_replaces_only_data_sets(tmp_path):
 def test_traces_refuse_nonsense(tokens, speedup, right):
     with pytest.raises(ValueError, match=r"tokens|speedup"):
         ReasoningTrace("t", "k", 0, "", "", tokens, "x", right, speedup)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_tasks_that_share_a_prompt_are_one_where_a_data_set_is_divided(tmp_path, seed):
+    made = [
+        ReasoningTrace(name, "k", 0, prompt, "why", 1, f"# {name}", True, 2.0)
+        for name, prompt in (("a", "p"), ("b", "p"), ("c", "q"), ("d", "q"))
+    ]
+    assert write_dataset(made, tmp_path / "set", test=0.5, seed=seed) == {"train": 2, "test": 2}

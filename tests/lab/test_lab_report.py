@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import sqlite3
 import xml.etree.ElementTree as ET
@@ -246,3 +247,18 @@ def test_a_chart_maps_ends_to_ends():
     root = ET.fromstring(chart.svg())
     assert root.get("aria-label") == '"t"'
     assert "x<" in [t.text for t in root.iter("text")]
+
+
+def test_the_roof_bends_at_the_ridge_and_the_fastest_kernel_stands_out():
+    with Database(":memory:") as database:
+        remember(database, filled(database), KNOWN)
+        text = render(database)
+    picture = ET.fromstring(re.findall(r"<svg.*?</svg>", text, re.DOTALL)[-1])
+    (best,) = (c for c in picture.iter("circle") if c.get("class") == "best-dot")
+    assert best.find("title").text.startswith("candidate 3: 4x")
+    (roof,) = (p.get("d") for p in picture.iter("path") if p.get("class") == "roof")
+    start, ridge, end = ([float(v) for v in p.split()] for p in roof[1:].split("L"))
+    assert start[1] > ridge[1] == end[1]  # upwards is less
+    # On a logarithmic axis from 5 / 8 to 10 * 8 operations a byte the ridge is at 10.
+    share = math.log(10 * 8 / 5) / math.log(10 * 8 * 8 / 5)
+    assert ridge[0] - start[0] == pytest.approx(share * (end[0] - start[0]), abs=0.2)

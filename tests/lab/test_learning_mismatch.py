@@ -139,3 +139,9 @@ def test_meaningless_corrections_are_refused():
         Mismatch(truncate=0.0)
     with pytest.raises(ValueError, match="keep must be an interval"):
         Mismatch(keep=(2.0, 1.0))
+
+
+def test_the_veto_looks_at_single_tokens():
+    trainer, sampler = torch.tensor([[-4.0, -1.0], [-2.0, -1.0]]), torch.tensor([[-1.0, -4.0]] * 2)
+    weight = Mismatch("geometric", weighted=False, veto=0.1)(trainer, sampler)
+    assert weight.tolist() == [[0.0, 0.0], [1.0, 1.0]]  # the least ratios: exp(-3), exp(-1)

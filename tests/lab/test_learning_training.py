@@ -301,3 +301,13 @@ def test_recipes_that_cannot_be_are_refused():
     with pytest.raises(ValueError, match="problems must have"):
         Trainer(SchedulePolicy(FourFields()), Environment(world(), SPEED), [])
     assert Action((1,), torch.zeros(1)).tokens == (1,)
+
+
+def test_the_divergence_is_from_the_policy_at_the_start_and_holds_it_there():
+    def divergences(weight):
+        training = trainer(Recipe(group=4, learning_rate=0.05, divergence=weight, epochs=1))
+        return [step["divergence"] for step in training.fit(8)]
+
+    free, held = divergences(1e-9), divergences(20.0)
+    assert free[0] == 0 < free[1]
+    assert held[-1] < free[-1] / 2

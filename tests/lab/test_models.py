@@ -165,3 +165,48 @@ def test_the_proposer_answers_with_a_candidate_and_its_schedule():
     assert proposer.complete(prompt, seed=1) == proposer.complete(prompt, seed=1)
     held = json.loads(first.rsplit("```json\n", 1)[1].split("```")[0])
     assert Schedule.read(held["schedule"]) == proposer.openings[0]
+
+
+def tiny():
+    """Return a network of few weights and the model that it is."""
+    transformers = pytest.importorskip("transformers")
+    import torch
+
+    torch.manual_seed(0)
+    shape = {"vocab_size": 128, "n_positions": 64, "n_embd": 16, "n_layer": 1, "n_head": 2}
+    network = transformers.GPT2LMHeadModel(transformers.GPT2Config(**shape, eos_token_id=0))
+    return network.eval(), LocalModel(network, Letters(), name="tiny")
+
+
+def test_a_cold_local_model_takes_the_likeliest_token():
+    _, model = tiny()
+    greedy = model.complete("abc", temperature=0.0, maximum_tokens=5)
+    assert model.complete("abc", seed=3, temperature=1e-6, maximum_tokens=5) == greedy
+
+
+def test_a_local_model_draws_from_all_tokens():
+    import torch
+
+    network, model = tiny()
+    text = model.complete("abc", seed=1, temperature=2.0, maximum_tokens=40).text
+    ids = torch.cat([model.encode("abc"), torch.tensor([list(text.encode("latin-1"))])], 1)
+    with torch.no_grad():
+        logits = network(ids).logits[0, 2:-1]  # what each token of the answer was drawn from
+    drawn = logits.gather(1, ids[0, 3:, None])
+    assert int((logits > drawn).sum(1).max()) > 100  # of 128
+
+
+def test_a_server_is_asked_no_oftener_than_was_said():
+    busy = (429, {})
+    with Server([busy, busy, (200, answer("late"))]) as server:
+        with pytest.raises(EndpointError, match="status 429"):
+            Endpoint(server.url, "m", attempts=2).complete("hi")
+        assert len(server.asked) == 2
+
+
+def test_the_proposer_varies_the_first_parent():
+    proposer = Proposer(find("softmax"), size="race")
+    schedules = [{"schedule": proposer.openings[k].json()} for k in (1, 0)]
+    states = [json.dumps({"number": 99, "parents": p}) for p in (schedules[:1], schedules)]
+    alone, both = (proposer.complete(f"```json\n{s}\n```", seed=2) for s in states)
+    assert both == alone

@@ -17,7 +17,7 @@ from mercer.lab.profile import (
     replay,
     transition_if,
 )
-from tests.lab.simulated_traces import simulated, trace_of
+from tests.lab.simulated_traces import complete, simulated, trace_of
 
 BATCHES = (1, 2, 4, 8, 16, 32, 64)
 
@@ -218,3 +218,58 @@ def test_tables_of_chains():
     assert text.splitlines()[2].startswith("a > b")
     assert chains_text([]) == "No chain of kernels repeats as asked."
     json.dumps([chain.json() for chain in chains(trace)])
+
+
+def launched(correlation, at, start, duration, stream=7, kind="kernel", name="k"):
+    """A launch of 1 us and its work."""
+    call = "cudaLaunchKernel" if kind == "kernel" else "cudaMemcpyAsync"
+    return [
+        complete("cuda_runtime", call, at, 1, correlation=correlation),
+        complete(kind, name, start, duration, 0, stream, device=0, stream=stream,
+                 correlation=correlation),
+    ]  # fmt: skip
+
+
+def test_a_launch_that_the_stream_was_busy_for_is_hindered():
+    # The second kernel waits 6 us, for 5 of which the first still runs; the third waits for none.
+    events = [*launched(1, 1, 6, 8), *launched(2, 9, 15, 2), *launched(3, 30, 35, 2)]
+    assert trace_of(events).step.unhindered == (5, 5)
+
+
+def test_a_replayed_copy_keeps_its_stream_busy_and_is_no_launch():
+    step = trace_of([*launched(1, 0, 5, 4, kind="gpu_memcpy"), *launched(2, 2, 9, 2)]).step
+    assert replay(step, 5.0) == (11, 7)  # the kernel is launched at 2 and begins at 9
+
+
+def test_replayed_streams_do_not_wait_for_each_other():
+    step = trace_of([*launched(1, 0, 5, 20), *launched(2, 2, 7, 2, stream=8)]).step
+    assert replay(step, 5.0) == (25, 10)
+
+
+def test_the_spread_is_from_the_least_to_the_greatest():
+    spreads = [Boundedness.of(machine(0.3, 2, k, batches=(16, 32))).spread for k in range(6)]
+    assert all(low < high for low, high in spreads)
+
+
+def test_chains_end_at_a_copy():
+    events = []
+    for k in range(4):
+        events += launched(2 * k, 20 * k, 20 * k + 5, 2, name="ab"[k % 2])
+        if k % 2 == 0:
+            events += launched(2 * k + 1, 20 * k + 10, 20 * k + 15, 2, kind="gpu_memcpy")
+    assert [c.kernels for c in chains(trace_of(events), lengths=(2,), proximity=0.1, least=1)] == [
+        ("b", "a")
+    ]
+
+
+def test_spared_traffic_is_time_that_a_chain_gains():
+    events = simulated("abab", 100.0)
+    for raw in events:
+        if raw["cat"] == "cpu_op":
+            raw["args"] = {"Input Dims": [[10**6]], "Input type": ["float"]}
+    (slow,), (fast,) = (
+        chains(trace_of(events), lengths=(2,), bandwidth=b)[:1] for b in (None, 2e11)
+    )
+    # 8 MB at 200 GB/s are 40 of the 200 us of either pair.
+    assert slow.predicted == pytest.approx(1.0)
+    assert fast.predicted == pytest.approx(406 / (406 - 80))

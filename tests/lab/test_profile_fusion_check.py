@@ -6,7 +6,7 @@ from torch import nn
 
 from mercer.lab.profile import boundedness, chains, profile, verify, verify_fusion
 from mercer.lab.profile.regions import capture, operator_name, operator_nodes, replaced
-from tests.lab.simulated_traces import simulated, trace_of
+from tests.lab.simulated_traces import complete, simulated, trace_of
 
 
 class Block(nn.Module):
@@ -183,3 +183,19 @@ def test_a_long_queue_is_gpu_bound():
 
     found = boundedness(of_batch, (1, 64), steps=3)
     assert found.points[-1].bound == "GPU"
+
+
+def test_stretches_that_share_an_operator_become_one():
+    events = []
+    launches = (("relu", "ax"), ("tanh", "yx"), ("relu", "yb"), ("tanh", "c"))
+    for at, (operator, kernels) in enumerate(launches):
+        events.append(complete("cpu_op", f"aten::{operator}", 100 * at, 50))
+        for k, name in enumerate(kernels):
+            number, launch = 10 * at + k + 1, 100 * at + 20 * k + 1
+            events += [
+                complete("cuda_runtime", "cudaLaunchKernel", launch, 2, correlation=number),
+                complete("kernel", name, launch + 5, 2, 0, 7, stream=7, correlation=number),
+            ]
+    trace = trace_of(events)
+    (chain,) = (c for c in chains(trace, lengths=(2,)) if c.kernels == ("x", "y"))
+    assert verify._spans(capture(four, [torch.ones(3)]), trace, chain) == [(0, 2)]

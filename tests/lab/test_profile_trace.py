@@ -305,3 +305,10 @@ def test_errors_of_the_function_come_through():
 def test_a_picture_of_a_trace_with_kernels(hand, tmp_path):
     hand.draw(tmp_path / "hand.png")
     assert (tmp_path / "hand.png").stat().st_size > 5000
+
+
+def test_kernels_of_most_time_come_first():
+    events = [complete("kernel", "a", 10 * k, 2, 0, 7, stream=7) for k in range(4)]
+    events.append(complete("kernel", "c", 50, 6, 0, 7, stream=7))
+    first = [line.split()[:1] for line in trace_of(events).text(rich=False).splitlines()]
+    assert [row for row in first if row in (["a"], ["c"])] == [["a"], ["c"]]  # 8 us, and 6

@@ -207,3 +207,107 @@ def test_the_built_in_proposer_is_driven_by_the_search():
     assert [e.schedule for e in found.entries[:count]] == [s.json() for s in proposer.openings]
     assert len({e.digest for e in found.entries}) == 12
     assert all(len(e.parents) == 1 for e in found.entries[count:])
+
+
+def test_failed_children_count_where_the_tree_widens():
+    graph = [entry(0, 0.0), *(entry(k, None, [0]) for k in (1, 2, 3)), entry(4, 0.5, [0])]
+    # The root was visited five times and has four children, more than sqrt(5): enough of it.
+    assert Tree(exploration=0.0).select(graph, DRAW).parents[0].number == 4
+
+
+def test_the_fastest_of_a_tournament_is_the_parent():
+    graph = [entry(k, 0.1 * k, island=0) for k in range(4)]
+    policy = Islands(1, tournament=60, migration=100)
+    chosen = [policy.select(graph, random.Random(k)).parents[0].number for k in range(8)]
+    assert chosen == [3] * 8
+
+
+def test_all_parents_are_kept_in_order():
+    found = search(Greedy(2), candidates=12).entries
+    known = {e.digest: e for e in found}
+    for child in found:
+        best = Greedy(2).select(found[: child.number], DRAW).parents
+        if best:
+            assert [known[p] for p in child.parents] == list(best)
+    assert len(found[-1].parents) == 2
+
+
+def test_patience_counts_candidates_without_progress_worth_counting():
+    graph = [entry(0, 0.5), entry(1, 0.505), entry(2, None), entry(3, 0.509)]
+    assert Budget(patience=4).spent(graph, 0.0) == ""
+    assert "3 candidates in a row" in Budget(patience=3).spent(graph, 0.0)
+    assert Budget(patience=3, least=0.001).spent(graph, 0.0) == ""
+
+
+def test_seconds_of_earlier_processes_are_spent():
+    database = Database(":memory:")
+    first = search(database=database, candidates=2)
+    database.judge(1, _proposed(database), Evaluation(Verdict(False, "load")), seconds=40.0)
+    assert database.seconds(1) >= 40.0 + first.seconds
+    again = search(database=database, seconds=30.0)
+    assert again.stopped == "30 seconds are spent"
+    assert len(again.entries) == 3
+
+
+def _proposed(database):
+    """Add a candidate to run 1 and return its number."""
+    number = len(database.entries(1))
+    database.propose(1, number, Candidate("class ModelNew: number = 5  # 0", "torch"))
+    return number
+
+
+def test_a_candidate_is_on_record_before_it_is_evaluated():
+    database, seen = Database(":memory:"), []
+
+    def noted(candidate):
+        last = database.entries(1)[-1]
+        seen.append((last.digest, last.state))
+        assert last.digest == candidate.digest
+        return evaluate(candidate)
+
+    found = search(database=database, evaluate=noted, candidates=5)
+    assert seen == [(e.digest, "proposed") for e in found.entries]
+
+
+def test_what_was_proposed_before_an_end_is_evaluated_first():
+    database, seen = Database(":memory:"), []
+
+    def broken(candidate):
+        seen.append(candidate.digest)
+        if len(seen) == 4:
+            raise KeyboardInterrupt
+        return evaluate(candidate)
+
+    with pytest.raises(KeyboardInterrupt):
+        search(database=database, evaluate=broken, candidates=6)
+    found = search(database=database, evaluate=broken, candidates=6).entries
+    assert [e.state for e in found] == ["judged"] * 6
+    assert seen == [*(e.digest for e in found[:4]), *(e.digest for e in found[3:])]
+
+
+def test_a_proposer_that_repeats_itself_is_asked_again():
+    class Four:
+        name = "four"
+
+        def complete(self, prompt, *, seed, **options):
+            return Completion(f"```python\nclass ModelNew: number = {seed % 4}  # 0\n```")
+
+    found = search(proposer=Four(), candidates=9)
+    assert {number(e.source) for e in found.entries} == {0, 1, 2, 3}
+    assert found.stopped == "the proposer has nothing new"
+
+
+def test_the_latest_failure_is_repaired_while_nothing_is_right():
+    found = search(evaluate=lambda _: Evaluation(Verdict(False, "value")), candidates=24).entries
+    repaired = [e for e in found if e.parents]
+    assert 3 < len(repaired) < 23
+    assert all(e.parents == (found[e.number - 1].digest,) for e in repaired)
+
+
+def test_the_prompt_shows_the_latest_failures_and_others_than_the_parents():
+    graph = [entry(k, None) for k in range(5)] + [entry(5, 0.5), entry(6, 0.3)]
+    prompt = synthesise(Doubled, [graph[5]], [], graph, language="triton")
+    failed = prompt.split("## Failures\n")[1].split("##")[0].strip().splitlines()
+    assert [line.split(",")[0] for line in failed] == [f"- candidate {k}" for k in (2, 3, 4)]
+    others = prompt.split("## Others\n")[1].split("##")[0].strip().splitlines()
+    assert [line.split(":")[0] for line in others] == ["- candidate 6"]
