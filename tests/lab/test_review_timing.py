@@ -15,7 +15,7 @@ from mercer.lab.timing.course import Course
 from mercer.lab.timing.machine import Machine
 from mercer.lab.timing.objection import objection, skipping
 from mercer.lab.timing.plan import shift_of
-from mercer.lab.verify import Case, agree, truth_for, truth_of
+from mercer.lab.verify import Case, agree, check, truth_for, truth_of
 from tests.lab import small_problems as p
 from tests.lab.sandboxes import others_reach_python, value
 from tests.lab.sandboxes import pool as probing
@@ -154,6 +154,27 @@ def test_a_race_that_is_stopped_tells_what_it_has(pool):
         race(find("softmax"), [HONEST], pool=pool, progress=stop, **quick)
     assert told[1] in str(stopped.value)
     assert told[1].startswith("round 2: eager ")
+
+
+REDRAWS = """
+import torch
+class ModelNew(torch.nn.Module):
+    def forward(self, x):
+        for seed in range(torch.initial_seed(), torch.initial_seed() + 4):
+            drawn = torch.randn(x.shape, generator=torch.Generator().manual_seed(seed))
+            if torch.equal(drawn.flatten().sort()[0], x.flatten().sort()[0]):
+                raise RuntimeError("I have seen this before")
+        return x.softmax(-1)
+"""
+
+
+def test_inputs_cannot_be_drawn_from_the_seed_of_the_parameters(pool):
+    """Which every module is built with."""
+    assert check(p.Softmax, Candidate(REDRAWS, "torch"), pool=pool, seed=5).right
+    course = Course(find("softmax"), "small", device="cpu", seed=5)
+    with Contender(pool, course, Candidate(REDRAWS, "torch"), timeout=30) as contender:
+        contender(20)
+        assert contender.verify() == ""
 
 
 def test_inputs_of_a_race_are_nobodys_to_know(monkeypatch):

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from sandboxes import MIB, as_nobody, others_reach_python, pool, run, value
 
 from mercer.lab.sandbox import Limits, Pool, WorkerLost
+from tests.lab.sandboxes import MIB, as_nobody, others_reach_python, pool, run, value
 
 ROOMY = Limits(memory=3 << 30, processes=64, scratch=256 * MIB, file_size=256 * MIB)
 
@@ -138,7 +138,7 @@ def test_a_handler_that_cannot_be_imported_is_named():
 
 JUDGE = """
 import sys, threading
-from sandboxes import pool, run
+from tests.lab.sandboxes import pool, run
 from pathlib import Path
 from mercer.lab.sandbox import worker as module
 
@@ -170,7 +170,7 @@ def test_everything_ends_with_the_judge(tmp_path, isolation, how):
         pytest.skip("other users cannot reach this interpreter")
     judge = subprocess.Popen(
         [sys.executable, "-c", textwrap.dedent(JUDGE), str(tmp_path), isolation],
-        cwd=Path(__file__).parent,
+        cwd=Path(__file__).parents[2],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -212,7 +212,8 @@ def alive(pids):
 def test_all_attacks_fail_for_an_ordinary_user_too():
     script = as_nobody.__code__.co_filename
     folder = f"/tmp/nobody-{os.getpid()}"
-    tests = [__file__, str(Path(__file__).with_name("test_sandbox_attacks.py"))]
+    parts = ("resources", "reach", "replies")
+    tests = [__file__, *(str(Path(__file__).with_name(f"test_sandbox_{p}.py")) for p in parts)]
     chosen = ["-m", "not gpu", "-k", "not ordinary_user and not thousand"]
     arguments = ["-m", "pytest", *tests, *chosen, "--basetemp", folder]
     done = subprocess.run([sys.executable, script, *arguments], capture_output=True, text=True)

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,6 +23,8 @@ from mercer.lab.sandbox.region import Region
 from mercer.lab.sandbox.seccomp import program
 from mercer.lab.sandbox.view import View
 from mercer.lab.sandbox.watch import Watch, Watched
+from tests.lab.sandboxes import pool as probing
+from tests.lab.sandboxes import value
 
 LOOK = """
 import json, os, resource, sys
@@ -317,3 +320,29 @@ def test_where_the_kernel_does_not_count_a_watch_does(sleepers, limits, exceeded
     finally:
         watch.remove(watched)
         watch.close()
+
+
+def test_what_is_hidden_is_hidden_beneath_the_scratch_folder_too(tmp_path, monkeypatch):
+    """Where a worker has a folder of its own, into which what it may read is put later."""
+    probe, secret = tmp_path / "probe", tmp_path / "probe" / "secret"
+    secret.mkdir(parents=True)
+    (secret / "answer").write_text("42")
+    (probe / "open").write_text("41")
+    of = View.of
+
+    def hiding(readable, *, cuda):
+        view = of(readable, cuda=cuda)
+        return replace(view, hidden=[*view.hidden, str(secret)])
+
+    monkeypatch.setattr(View, "of", hiding)
+    program = """
+        def read(path):
+            try:
+                return open(path).read()
+            except OSError as error:
+                return type(error).__name__
+        value = [read(path) for path in paths]
+    """
+    with probing(probe) as made, made.worker({"in": 64}) as worker:
+        paths = [str(probe / "open"), str(secret / "answer")]
+        assert value(worker, program, paths=paths) == ["41", "FileNotFoundError"]

@@ -9,6 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mercer.lab.runner.state import STATE_SEED, initial_state
 from mercer.lab.verify import Case, Trial, Verdict, Worst, agree, allowed_error, kappa, truth_of
 from mercer.lab.verify.compare import worst_entry
 from mercer.lab.verify.hints import hint_value
@@ -66,9 +67,8 @@ def test_precision_one_step_down_is_refused_with_room(problem):
     truth = truth_of(problem, Case("small"))
     module = problem.reference("small")
     state = truth_of(problem, Case("small")).inputs
-    from mercer.lab.runner import initial_state
-
-    module.load_state_dict(initial_state(problem, "small", dtype=torch.float32, seed=0).tensors)
+    given = initial_state(problem, "small", dtype=torch.float32, seed=STATE_SEED)
+    module.load_state_dict(given.tensors)
     with torch.no_grad():
         rounded = module(*[x.half().float() for x in state])
         same = module(*state)

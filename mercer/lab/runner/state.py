@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from mercer.lab.problem import Problem
 
+# Of all parameters. A candidate is told it, so that no inputs may come from the same seed.
+STATE_SEED = 0x6D657263
 JITTER = 0.25  # of the constant that a parameter was filled with, or of one if that is zero
 
 

@@ -45,7 +45,8 @@ def confine(plan: dict[str, Any], order: dict[str, Any], keep: Iterable[int]) ->
     if alone:
         namespaces.leave_pool()
         filesystem.enter(view, limits["scratch"], uid, uid)
-    elif not namespaces.privileged():  # the keeper counts; this is its user's other processes, too
+    elif not namespaces.changes_user():
+        # The keeper counts: the kernel's limit is of all that the user has.
         processes_allowed = processes.of_user(uid) + SPARE * limits["processes"]
     become(uid, own_users=alone)
     scratch(order["scratch"])
@@ -56,7 +57,7 @@ def confine(plan: dict[str, Any], order: dict[str, Any], keep: Iterable[int]) ->
 
 
 def become(uid: int, *, own_users: bool) -> None:
-    """Become a user without any capability; another one if this process is privileged.
+    """Become a user without any capability; another one if this process may.
 
     Parameters
     ----------
@@ -65,7 +66,7 @@ def become(uid: int, *, own_users: bool) -> None:
         Whether an ordinary user's process enters a user name space, in which the kernel counts
         its processes apart from the user's others.
     """
-    if namespaces.privileged():
+    if namespaces.changes_user():
         kernel.drop_bounding_set()
         os.setgroups([])
         os.setresgid(uid, uid, uid)

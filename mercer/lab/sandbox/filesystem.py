@@ -36,13 +36,12 @@ def build(view: View, folder: str) -> None:
             raise ValueError(f"readable must not have {path} whole, where a worker has its own")
     _mount("none", "/", "", RECURSIVE | PRIVATE)
     _mount("tmpfs", folder, "tmpfs", NO_SETUID | NO_DEVICES, "mode=755,size=4m")
-    for number, path in enumerate(view.read):
-        place = f"{KEPT}/{number}" if _scratch(path) else path
-        _bind(path, folder + place, READ_ONLY | NO_SETUID | NO_DEVICES)
+    for path in view.read:
+        _bind(path, folder + _place(path, view), READ_ONLY | NO_SETUID | NO_DEVICES)
     for path in view.devices:
         _bind(path, folder + path, NO_SETUID | NO_EXECUTION)
     for path in view.hidden:
-        _hide(folder + path)
+        _hide(folder + _place(path, view))
     for path, target in LINKS.items():
         os.makedirs(os.path.dirname(folder + path), exist_ok=True)
         os.symlink(target, folder + path)
@@ -66,6 +65,14 @@ def enter(view: View, scratch: int, uid: int, gid: int) -> None:
         if _scratch(path):
             _bind(f"{KEPT}/{number}", path, READ_ONLY | NO_SETUID | NO_DEVICES)
     os.chdir(SCRATCH)
+
+
+def _place(path: str, view: View) -> str:
+    """Return where the new root has a path of the view until a worker enters it."""
+    for number, outer in enumerate(view.read):
+        if _scratch(outer) and (path + "/").startswith(outer + "/"):
+            return f"{KEPT}/{number}{path.removeprefix(outer)}"
+    return path
 
 
 def _scratch(path: str) -> bool:

@@ -100,6 +100,9 @@ class Worker:
     def _obituary(self) -> tuple[str, str]:
         """Return reason and detail of the end of a worker that has closed its pipe."""
         if not select.select([self._status], [], [], LAST_WORDS)[0]:
+            limit = self._account.exceeded()  # whoever ends it may be slow to say so
+            if limit is not None:
+                return limit, f"it came to its limit of {limit}"
             return "protocol", "it closed its end of the pipe of replies"
         notice, _ = message.receive(self._status)
         if notice is None:

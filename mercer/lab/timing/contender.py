@@ -12,6 +12,7 @@ from torch import Tensor
 from mercer.lab.candidate import Candidate
 from mercer.lab.runner.outputs import Outputs
 from mercer.lab.runner.session import Refused, Session, room
+from mercer.lab.runner.state import STATE_SEED
 from mercer.lab.sandbox import Pool, WorkerLost
 from mercer.lab.timing.course import Course
 
@@ -69,7 +70,7 @@ class Contender:
 
     def _prepare(self) -> None:
         course = self.course
-        self.session.load(course.size, course.dtype, course.seed)
+        self.session.load(course.size, course.dtype, STATE_SEED)
         self.session.prepare(
             course.sets,
             expected=course.expected,

@@ -10,7 +10,7 @@ from torch import Tensor
 from mercer.lab.problem import Problem
 from mercer.lab.problems import FileProblem
 from mercer.lab.runner.outputs import Outputs
-from mercer.lab.runner.state import initial_state
+from mercer.lab.runner.state import STATE_SEED, initial_state
 from mercer.lab.timing.plan import sets_needed, shift_of
 from mercer.lab.verify.case import Case
 from mercer.lab.verify.reference import Point, Reference
@@ -31,6 +31,7 @@ class Course:
     device : str
     dtype : torch.dtype
     seed : int
+        Of inputs and cotangents.
     backward : bool, optional
         Whether a call is forward and backward.
     """
@@ -47,9 +48,9 @@ class Course:
     ) -> None:
         self.problem, self.size, self.device = problem, size, device
         self.dtype, self.seed, self.backward = dtype, seed, backward
-        initial = initial_state(problem, size, dtype=dtype, seed=seed)
+        initial = initial_state(problem, size, dtype=dtype, seed=STATE_SEED)
         self.state = initial.tensors
-        case = Case(size, dtype, seed, backward=backward, state_seed=seed)
+        case = Case(size, dtype, seed, backward=backward)
         self._reference = Reference(problem, case, initial.names if backward else (), device)
         first = problem.draw(size, seed=seed, dtype=dtype)
         outputs, _ = self._reference.outputs(Point(first, self.state, []), dtype)

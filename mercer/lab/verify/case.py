@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from mercer.lab.problem import Problem
+from mercer.lab.runner.state import STATE_SEED
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class Case:
     backward : bool, optional
         Whether gradients must come out too.
     state_seed : int, optional
-        Of the parameters.
+        Of the parameters, which are no secret.
     twin_of : int, optional
         Another seed: the first and the last slice of each input are those of that seed. Who knows
         an input again by a part of it takes the one for the other.
@@ -37,7 +38,7 @@ class Case:
     seed: int = 0
     scale: float = 1.0
     backward: bool = False
-    state_seed: int = 0
+    state_seed: int = STATE_SEED
     twin_of: int | None = None
 
     def draw(self, problem: Problem) -> list[Tensor]:
@@ -82,14 +83,12 @@ def cases(
         for size in sizes:
             arguments = problem.arguments(*problem.size(size))
             scaled = scales if any(a.law == "normal" for a in arguments) else scales[:1]
-            start = Case(size, dtype, seed, scaled[0], backward, state_seed=seed)
-            twin = Case(size, dtype, seed + seeds, scaled[0], False, seed, twin_of=seed)
+            start = Case(size, dtype, seed, scaled[0], backward)
+            twin = Case(size, dtype, seed + seeds, scaled[0], twin_of=seed)
             again = replace(start, backward=False)
-            later = [
-                Case(size, dtype, seed + k, scaled[0], backward, seed) for k in range(1, seeds)
-            ]
+            later = [Case(size, dtype, seed + k, scaled[0], backward) for k in range(1, seeds)]
             other = [
-                Case(size, dtype, seed, scale, backward and scale <= scaled[0], seed)
+                Case(size, dtype, seed, scale, backward and scale <= scaled[0])
                 for scale in scaled[1:]
             ]
             chosen += [(case, first) for case in (start, twin, again, *later, *other)]

@@ -72,7 +72,7 @@ def check(
     verifier : Verifier, optional
         Reads the text first.
     seed : int, optional
-        Of all that is drawn.
+        Of all inputs that are drawn.
     timeout : float, optional
         Seconds for one command; building a candidate is one.
 
