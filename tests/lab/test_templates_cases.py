@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from mercer.lab.problems import find
 from mercer.lab.templates import Schedule, Tiling, emit, fused
 from tests.lab.template_cases import Medley, Parts
 from tests.lab.test_templates_cpp import close, run
@@ -65,7 +66,17 @@ def test_cpp_is_right():
     candidate = emit(graph, Schedule("cpp", default=Tiling("split", parts=3)), size="race")
     close(*run(Medley, candidate), 2e-6)
     halves, _ = run(Medley, candidate, torch.float16)
-    assert {a.dtype for a in halves} == {torch.float16, torch.int64}
+    assert {a.dtype for a in halves} == {torch.float16, torch.int64, torch.bool}
+
+
+@pytest.mark.parametrize("name", ["row_log_sum_exp", "row_variance"])
+def test_reductions_that_depend_on_each_other_share_a_pass(name):
+    """Also where the second one is met before the first."""
+    graph = traced(find(name))
+    walks = [emit(graph, joint(graph), size="race").source.count("    for start0 in")]
+    apart = Schedule(joined=True, default=Tiling("loop", rows=4, block=16))
+    walks.append(emit(graph, apart, size="race").source.count("    for start0 in"))
+    assert walks == [1, 2]
 
 
 if __name__ == "__main__":
