@@ -3,9 +3,9 @@
     python benchmarks/lab_templates.py [--problems a,b] [--out FILE] [--jobs 12]
 
 Every memory-bound problem at its race size: each opening schedule is compiled, compared with the
-reference at float32 tolerance, and timed by CUDA events with inputs that rotate through more than
-the cache. Programs are compiled in parallel processes, of which one at a time has the GPU for
-timing.
+reference at float32 tolerance, and timed by the clock over blocks of calls whose inputs are those
+of three sets in turn. Programs are compiled in parallel processes, of which one at a time has the
+GPU for timing.
 """
 
 from __future__ import annotations

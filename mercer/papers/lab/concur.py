@@ -60,6 +60,7 @@ NOTE = (
     "in the traces that it is shown. No language model was trained. The publication sampled "
     "Kevin-32B five times on each of 18,162 tasks and fine-tuned a model of 32 billion "
     "parameters. fast_1: the share of samples that are right and faster than the baseline. "
+    "The last claim is close: 1.008 at seed 1. "
     "Published statements are from the abstract and the project's page."
 )
 SAMPLES = 5
