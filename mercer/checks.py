@@ -13,6 +13,11 @@ def floating(name: str, value: Any) -> Tensor:
     """Return ``value`` if it is a real floating-point tensor, else raise ``TypeError``."""
     if not isinstance(value, Tensor):
         raise TypeError(f"{name} must be a torch.Tensor, got {type(value).__name__}")
+    if value.dtype.is_complex:
+        raise TypeError(
+            f"{name} must hold real numbers, got {value.dtype}; pass real and imaginary parts as "
+            "columns"
+        )
     if not value.dtype.is_floating_point:
         raise TypeError(
             f"{name} must hold floating-point numbers, got {value.dtype}; "
@@ -30,9 +35,11 @@ def finite(name: str, value: Tensor) -> Tensor:
         return value
     place = (~torch.isfinite(value.detach())).nonzero()[0].tolist()
     found = "NaN" if bool(value[tuple(place)].isnan()) else "infinity"
-    axes = ["row", "column"] if len(place) == 2 else [f"axis {k}" for k in range(len(place))]
+    axes = {1: ["index"], 2: ["row", "column"]}.get(
+        len(place), [f"axis {k}" for k in range(len(place))]
+    )
     where = ", ".join(f"{axis} {index}" for axis, index in zip(axes, place))
-    raise ValueError(f"{name} has {found} at {where}; remove or impute it")
+    raise ValueError(f"{name} has {found}{' at ' if where else ''}{where}; remove or impute it")
 
 
 def concrete(value: Tensor) -> bool:
@@ -62,6 +69,30 @@ def alike(name: str, value: Tensor, other_name: str, other: Any) -> None:
         raise ValueError(
             f"{name} is on {value.device} but {other_name} is on {other.device}; move one of them"
         )
+
+
+def broadcast(name: str, value: Tensor, other_name: str, other: Tensor) -> None:
+    """Raise ``ValueError`` unless the shapes of two tensors broadcast."""
+    for a, b in zip(reversed(value.shape), reversed(other.shape)):
+        if a != b and 1 not in (a, b):
+            raise ValueError(
+                f"{name} has shape {tuple(value.shape)} and {other_name} {tuple(other.shape)}, "
+                "which do not broadcast; make them alike or one of them 1 along each axis"
+            )
+
+
+def instance(name: str, value: Any, kind: type | tuple[type, ...], such_as: str) -> None:
+    """Raise ``TypeError`` unless ``value`` is of a class, or of one of several."""
+    if isinstance(value, kind):
+        return
+    kinds = " or ".join(one.__name__ for one in (kind if isinstance(kind, tuple) else (kind,)))
+    found = type(value).__name__
+    if isinstance(value, str):
+        found = repr(value)
+    elif isinstance(value, type):
+        found = f"the class {value.__name__}"
+    article = "an" if kinds[0] in "AEIOU" else "a"
+    raise TypeError(f"{name} must be {article} {kinds}, such as {such_as}, got {found}")
 
 
 def count(name: str, value: Any, least: int = 1) -> int:

@@ -1,4 +1,4 @@
-"""The command line: ``mercer fit``, ``predict``, ``explain``, ``papers``, ``bench``, ``demo``."""
+"""The command line ``mercer``: fit, predict, explain, papers, lab, bench, demo."""
 
 from __future__ import annotations
 

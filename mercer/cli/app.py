@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
 from pathlib import Path
 from typing import Annotated, Optional
@@ -18,13 +19,15 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    help="Kernel models of tables: fit one, use it, see why.",
+    help="Kernel models of tables, published systems and their claims, and compute kernels.",
 )
 papers = typer.Typer(
     rich_markup_mode=None, help="Published systems: their claims, and what is measured."
 )
 app.add_typer(papers, name="papers")
 app.add_typer(lab, name="lab")
+
+ALONE = ([], ["papers"], ["lab"])  # what needs a command after it, and shows its help without one
 
 # typer has its own copy of click in some versions; this is the class that its usage errors share.
 UsageError = next(cls for cls in typer.BadParameter.__mro__ if cls.__name__ == "ClickException")
@@ -37,7 +40,9 @@ def run(arguments: list[str]) -> int:
     another process of a fit, likewise; 130 is an interrupt.
     """
     try:
-        code = app(arguments or ["--help"], standalone_mode=False, prog_name="mercer")
+        if arguments in ALONE:
+            arguments = [*arguments, "--help"]
+        code = app(arguments, standalone_mode=False, prog_name="mercer")
         return code if isinstance(code, int) else 0
     except UsageError as error:
         return _fail(error.format_message())
@@ -45,6 +50,8 @@ def run(arguments: list[str]) -> int:
         return _fail(str(error))
     except OSError as error:
         return _fail(f"{error.filename or 'writing'}: {error.strerror or error}")
+    except sqlite3.Error as error:
+        return _fail(f"the database cannot be used: {error}")
     except MemoryError as error:
         return _fail(f"out of memory: {error}")
     except (KeyboardInterrupt, typer.Abort):

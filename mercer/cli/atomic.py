@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import glob
 import os
 import shutil
@@ -33,6 +34,7 @@ def new_directory(destination: Path) -> Iterator[Path]:
     ['a.json']
     """
     destination = destination.absolute()
+    refuse_special(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     _sweep(destination)
     fresh = destination.parent / f".{destination.name}.saving-{os.getpid()}"
@@ -62,9 +64,10 @@ def new_file(destination: Path) -> Iterator[Path]:
     Parameters
     ----------
     destination : Path
-        The file to write or to replace.
+        The file to write or to replace; a device or a pipe is refused.
     """
     destination = destination.absolute()
+    refuse_special(destination)
     destination.parent.mkdir(parents=True, exist_ok=True)
     fresh = destination.parent / f".{destination.name}.saving-{os.getpid()}"
     try:
@@ -74,6 +77,18 @@ def new_file(destination: Path) -> Iterator[Path]:
     finally:
         fresh.unlink(missing_ok=True)
     _sync_entry(destination.parent)
+
+
+def refuse_special(destination: Path) -> None:
+    """Refuse to replace a device, a pipe or a socket, to which writing is something else.
+
+    Raises
+    ------
+    FileExistsError
+        If there is something at ``destination``, and it is neither a file nor a directory.
+    """
+    if destination.exists() and not destination.is_file() and not destination.is_dir():
+        raise FileExistsError(errno.EEXIST, "is no regular file; name another", str(destination))
 
 
 def _sweep(destination: Path) -> None:

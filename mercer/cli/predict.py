@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mercer.cli.atomic import new_file
+from mercer.cli.atomic import new_file, refuse_special
 from mercer.cli.bad_input import BadInput
 from mercer.cli.estimator import load
 from mercer.cli.model import TableModel
@@ -51,6 +51,7 @@ def predict_table(
     """
     if out.suffix.lower() != ".csv":
         raise BadInput(f"--out must name a .csv file, got {out}")
+    refuse_special(out)
     model = TableModel.load(directory, load_estimator)
     frame = read_table(data)
     predicted = model.predict(frame)

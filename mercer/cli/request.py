@@ -72,5 +72,7 @@ def check_out(out: Path) -> None:
     """Refuse to replace anything but a model."""
     if out.is_file():
         raise BadInput(f"--out {out} is a file, name a directory")
+    if out.exists() and not out.is_dir():
+        raise BadInput(f"--out {out} is a device or a pipe, name a directory")
     if out.is_dir() and any(out.iterdir()) and not (out / DESCRIPTION).is_file():
         raise BadInput(f"--out {out} holds something other than a model, name a new directory")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 from collections.abc import Mapping
@@ -21,7 +22,8 @@ def write_file(path: Path, content: bytes) -> None:
     Raises
     ------
     OSError
-        If it cannot be written, for example on a full disk; what was there is as before.
+        If it cannot be written, for example on a full disk, or is a device or a pipe; what was
+        there is as before.
 
     Examples
     --------
@@ -31,6 +33,8 @@ def write_file(path: Path, content: bytes) -> None:
     >>> path.read_bytes()
     b'1'
     """
+    if path.exists() and not path.is_file() and not path.is_dir():  # writing there is another thing
+        raise FileExistsError(errno.EEXIST, "is no regular file; name another", str(path))
     beside = path.with_name(f".{path.name}.part")  # one name: a killed write leaves one at most
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from sklearn.utils.validation import column_or_1d, validate_data
 from torch import Tensor
 
 from mercer import checks
+from mercer.learn.placement import device_of
 
 
 class Container(NamedTuple):
@@ -63,17 +64,24 @@ def points(estimator: Any, X: Any, *, reset: bool, device: Any = None) -> Tensor
     Raises
     ------
     TypeError, ValueError
-        If ``X`` is no such matrix; NaN and infinity with row and column.
+        If ``X`` is no such matrix; NaN and infinity with row and column; if there is no such
+        device.
     """
+    there = None if device is None else device_of(device)
     if isinstance(X, Tensor):
         tensor = _tensor_points(estimator, X, reset)
     else:
+        if getattr(getattr(X, "dtype", None), "kind", "") == "c":
+            raise ValueError(
+                "Complex data not supported: X must hold real numbers, pass real and imaginary "
+                "parts as columns"
+            )
         array = validate_data(
             estimator, X, reset=reset, dtype=[np.float64, np.float32], ensure_all_finite=False
         )
         tensor = torch.from_numpy(array if array.flags.writeable else array.copy())
     checks.finite("X", tensor)
-    return tensor.contiguous() if device is None else tensor.contiguous().to(device)
+    return tensor.contiguous() if there is None else tensor.contiguous().to(there)
 
 
 def targets(y: Any, like: Tensor) -> Tensor:
@@ -188,7 +196,9 @@ def give_back(prediction: Any, container: Container, names: Sequence[str] | None
 def _tensor_points(estimator: Any, X: Tensor, reset: bool) -> Tensor:
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n, d), got {tuple(X.shape)}")
-    if X.dtype in (torch.float16, torch.bfloat16) or X.dtype.is_complex:
+    if X.dtype.is_complex:
+        checks.floating("X", X)
+    if X.dtype in (torch.float16, torch.bfloat16):
         raise TypeError(f"X must be float32 or float64, got {X.dtype}; convert it with X.float()")
     if X.shape[0] == 0 or X.shape[1] == 0:
         raise ValueError(

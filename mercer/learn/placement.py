@@ -54,7 +54,7 @@ def place(
     True
     """
     here = rows.X.device
-    there = here if device is None else _device(device)
+    there = here if device is None else device_of(device)
     budget = budget_on(there, memory_budget)
     if device is None or (there == here and method not in STREAMING):
         return rows, Placement(here, False, budget)
@@ -78,7 +78,8 @@ def budget_on(device: torch.device, memory_budget: float | None) -> float:
     return memory(memory_budget)
 
 
-def _device(device: Any) -> torch.device:
+def device_of(device: Any) -> torch.device:
+    """Return the device of that name; raise ``ValueError`` if there is none."""
     try:
         there = torch.device(device)
     except (RuntimeError, TypeError) as error:

@@ -32,6 +32,7 @@ def arguments(order: Tensor | float, x: Tensor) -> tuple[Tensor, Tensor, torch.d
                 checks.finite(name, value)
             if name == "x" and bool(least < 0):
                 raise ValueError(f"x must not be negative, got {float(least):g}")
+    checks.broadcast("order", order, "x", x)
     v, x = torch.broadcast_tensors(order.double(), x.double())
     return v, x, dtype
 
@@ -59,6 +60,8 @@ class _LogBessel(Function):
     @staticmethod
     def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
         """Through the expansions, which are evaluated again: a graph of them is never kept."""
+        if g.numel() == 0:
+            return g, g, None, None
         size = regimes.block_size(g)
         again = torch.is_grad_enabled()
         parts = []

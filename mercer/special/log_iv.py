@@ -54,9 +54,10 @@ def log_iv(order: Tensor | float, x: Tensor, *, backend: str = "auto") -> Tensor
     if v.numel() == 0 or bool(v.detach().min() >= 0):
         return evaluate("i", v, x, backend).to(dtype)
     value = evaluate("i", v.abs(), x, backend)
-    index = ((v < 0) & (v != v.round())).nonzero(as_tuple=True)
-    log_i = _reflected(-v[index], x[index], value[index], backend)
-    return value.index_put(index, log_i).to(dtype)
+    flat, argument, log_i = v.reshape(-1), x.reshape(-1), value.reshape(-1)
+    index = ((flat < 0) & (flat != flat.round())).nonzero(as_tuple=True)
+    reflected = _reflected(-flat[index], argument[index], log_i[index], backend)
+    return log_i.index_put(index, reflected).reshape(v.shape).to(dtype)
 
 
 def _reflected(v: Tensor, x: Tensor, log_i: Tensor, backend: str) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -12,6 +13,7 @@ import pytest
 import mercer.cli
 from mercer.cli import app, bench, demo
 from mercer.cli.bad_input import BadInput
+from mercer.cli.papers import titles
 
 TABLE = "x,k,y\n" + "".join(f"{i / 7:.3f},{'ab'[i % 2]},{i % 5 + i / 9:.3f}\n" for i in range(40))
 
@@ -69,6 +71,52 @@ def test_help_lists_the_commands(capsys):
     shown = capsys.readouterr().out
     for command in ("fit", "predict", "explain", "papers", "bench", "demo"):
         assert f"\n  {command} " in shown
+
+
+@pytest.mark.parametrize(("group", "command"), [("lab", "evolve"), ("papers", "show")])
+def test_a_group_alone_shows_its_help(capsys, group, command):
+    assert app.run([group]) == 0
+    shown = capsys.readouterr()
+    assert f"\n  {command} " in shown.out
+    assert shown.err == ""
+
+
+def test_help_says_what_there_is(capsys):
+    assert app.run(["--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for part in ("models of tables", "published systems", "compute kernels"):
+        assert part in shown
+
+
+def test_papers_are_listed_in_columns_without_importing_them():
+    script = (
+        "import sys; from mercer.cli.app import run; code = run(['papers', 'list']); "
+        "assert 'torch' not in sys.modules; sys.exit(code)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    files = Path(mercer.__file__).parent.glob("papers/*/[!_]*.py")
+    assert [line.split()[0] for line in lines] == sorted(f.stem.replace("_", "-") for f in files)
+    width = max(len(line.split()[0]) for line in lines)
+    assert {line[width : width + 2] for line in lines} == {"  "}
+    assert not any(line[width + 2].isspace() for line in lines)
+    assert f"{'eigenpro3':<{width}}  Toward Large Kernel Models" in lines
+
+
+@pytest.mark.slow
+def test_the_list_of_papers_is_that_of_the_registry():
+    from mercer.papers import registry
+
+    assert titles() == {slug: card.title for slug, card in registry().items()}
+
+
+def test_a_paper_is_shown_and_an_unknown_one_is_one_sentence(capsys):
+    assert app.run(["papers", "show", "eigenpro3"]) == 0
+    assert "Toward Large Kernel Models" in capsys.readouterr().out
+    assert app.run(["papers", "show", "eigenpro33"]) == 2
+    assert "did you mean 'eigenpro3'" in capsys.readouterr().err
 
 
 def test_as_a_module_it_exits_with_the_code():

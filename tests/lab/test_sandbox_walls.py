@@ -346,3 +346,22 @@ def test_what_is_hidden_is_hidden_beneath_the_scratch_folder_too(tmp_path, monke
     with probing(probe) as made, made.worker({"in": 64}) as worker:
         paths = [str(probe / "open"), str(secret / "answer")]
         assert value(worker, program, paths=paths) == ["41", "FileNotFoundError"]
+
+
+def test_a_start_that_is_interrupted_ends_at_once(monkeypatch):
+    """And does not wait for imports that nobody needs any more."""
+    started = []
+
+    class Noted(subprocess.Popen):
+        def __init__(self, *arguments, **options):
+            super().__init__(*arguments, **options)
+            started.append(self)
+
+    def interrupted(connection, seconds):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pool.subprocess, "Popen", Noted)
+    monkeypatch.setattr(pool, "_expect", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        pool.Pool()
+    assert [process.returncode for process in started] == [-signal.SIGKILL]

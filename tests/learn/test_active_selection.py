@@ -272,7 +272,7 @@ def test_a_method_of_ones_own():
         ((points(4), 1), {"chosen": [1, 1]}, "some row is given twice"),
         ((points(4), 1), {"candidates": [0], "chosen": [0]}, "some row is given twice"),
         ((points(4) * torch.nan, 1), {}, "K has NaN at row 0, column 0"),
-        ((LowRank(points(4) / 0), 1), {}, "the diagonal of K has infinity at axis 0 0"),
+        ((LowRank(points(4) / 0), 1), {}, "the diagonal of K has infinity at index 0"),
         ((points(4), 1), {"method": "maxdet", "noise_variance": -1.0}, "at least 0, got -1"),
         ((points(4), 1), {"method": "lcmd", "excess": 2}, "methods that remove points"),
         ((LowRank(points(3), points(4)), 1), {}, "K must be a square operator"),

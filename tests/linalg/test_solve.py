@@ -231,7 +231,7 @@ K2 = Dense(torch.eye(2), PSD)
 @pytest.mark.parametrize(
     ("call", "error", "match"),
     [
-        (lambda: solve(K2, torch.tensor([1.0, float("nan")])), ValueError, "b has NaN at axis 0 1"),
+        (lambda: solve(K2, torch.tensor([1.0, float("nan")])), ValueError, "b has NaN at index 1"),
         (lambda: solve(K2, torch.tensor([[1.0], [float("inf")]])), ValueError, "infinity at row 1"),
         (lambda: solve(K2, torch.ones(3)), ValueError, r"b needs shape \(2,\)"),
         (lambda: solve(K2, torch.ones(())), ValueError, "b needs shape"),

@@ -392,7 +392,7 @@ def _bad() -> list[tuple[object, str]]:
     return [
         (lambda: interval_quasimetric(x, x, 3), "components must divide the dimension 4"),
         (lambda: interval_quasimetric(x, torch.ones(2, 5), 2), "x and y must be vectors of one"),
-        (lambda: interval_quasimetric(x, nan, 2), "y has NaN at axis 0 1; remove"),
+        (lambda: interval_quasimetric(x, nan, 2), "y has NaN at index 1; remove"),
         (lambda: interval_quasimetric(x, x.double(), 2), "y is torch.float64 but x is"),
         (lambda: interval_quasimetric(x, x, 2, reduction="maxmean"), "alpha must be given for"),
         (lambda: interval_quasimetric(x, x, 2, reduction="median"), "reduction must be 'sum', "),

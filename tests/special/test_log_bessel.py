@@ -314,8 +314,10 @@ def test_dtypes_shapes_and_refusals() -> None:
     for f in (log_iv, log_kv, iv_ratio):
         with pytest.raises(ValueError, match="x must not be negative, got -1"):
             f(1.0, torch.tensor([-1.0]))
-        with pytest.raises(ValueError, match="x has NaN at axis 0 1"):
+        with pytest.raises(ValueError, match="x has NaN at index 1"):
             f(1.0, torch.tensor([1.0, math.nan]))
+        with pytest.raises(ValueError, match=r"order has shape \(3,\) and x \(2,\), which do not"):
+            f(torch.ones(3), torch.ones(2))
         with pytest.raises(ValueError, match="order has infinity"):
             f(torch.tensor([math.inf]), torch.tensor([1.0]))
         with pytest.raises(TypeError, match="x must hold floating-point numbers"):
@@ -337,3 +339,28 @@ def test_on_a_gpu() -> None:
         assert ((a - b).abs() <= 2e-14 * a.abs().clamp(min=1)).all()
     with pytest.raises(ValueError, match="it runs on the CPU"):
         log_iv(v.cuda(), x.cuda(), backend="compiled")
+
+
+@pytest.mark.parametrize("order", [-0.5, -1.25, -3.0])
+def test_one_negative_order_at_one_argument(order):
+    v = torch.tensor(order, dtype=torch.float64, requires_grad=True)
+    x = torch.tensor(2.5, dtype=torch.float64, requires_grad=True)
+    value = log_iv(v, x)
+    assert value.shape == log_iv(order, x).shape == ()
+    assert float(value.detach()) == pytest.approx(float(mp.log(mp.besseli(order, 2.5))), rel=1e-13)
+    slope = torch.autograd.grad(value, x)[0]
+    beside = (mp.besseli(order - 1, 2.5) + mp.besseli(order + 1, 2.5)) / 2
+    exact = beside / mp.besseli(order, 2.5)
+    assert float(slope) == pytest.approx(float(exact), rel=1e-12)
+
+
+def test_negative_orders_of_a_matrix_broadcast():
+    v, x = torch.tensor([[-0.5], [1.0]]).double(), torch.tensor([1.0, 2.0, 3.0]).double()
+    exact = [[float(mp.log(mp.besseli(a, b))) for b in x.tolist()] for a in (-0.5, 1.0)]
+    torch.testing.assert_close(log_iv(v, x), torch.tensor(exact, dtype=v.dtype), rtol=1e-12, atol=0)
+
+
+def test_gradient_of_no_arguments():
+    x = torch.zeros(0, 3, requires_grad=True)
+    log_iv(1.0, x).sum().backward()
+    assert x.grad.shape == (0, 3)

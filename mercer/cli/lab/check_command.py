@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from mercer.cli.bad_input import BadInput
 from mercer.cli.lab.live import say, waiting
 from mercer.cli.lab.place import device_of, open_pool
 from mercer.cli.lab.subject import problem_of, read_candidate
@@ -22,12 +23,17 @@ def check_candidate(
     as_json: bool,
 ) -> int:
     """Check a file, print the verdict, and return 0 if it is right, else 1."""
+    if seeds < 1:
+        raise BadInput(f"--seeds must be at least 1, got {seeds}")
     candidate = read_candidate(file)
     of = problem_of(candidate, problem, reference)
     device = device_of(device)
     with waiting(f"checking {file.name} for {of.name}"), open_pool(device, isolation) as pool:
         verifier = StaticVerifier() if static else None
-        verdict = check(of, candidate, pool=pool, device=device, seeds=seeds, verifier=verifier)
+        try:
+            verdict = check(of, candidate, pool=pool, device=device, seeds=seeds, verifier=verifier)
+        except RuntimeError as error:
+            raise BadInput(f"{of.name} cannot be checked: {error}") from error
     if as_json:
         print(json.dumps({"file": str(file), "problem": of.name, **verdict.json()}))
     else:

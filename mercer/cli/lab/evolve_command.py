@@ -10,9 +10,9 @@ from pathlib import Path
 from mercer.cli.bad_input import BadInput
 from mercer.cli.complain import complain
 from mercer.cli.lab.duration import seconds
-from mercer.cli.lab.live import say, waiting
+from mercer.cli.lab.live import counted, say, waiting
 from mercer.cli.lab.model import LANGUAGES, proposer_of
-from mercer.cli.lab.place import device_of, open_pool
+from mercer.cli.lab.place import check_place, device_of, open_pool
 from mercer.cli.lab.subject import read_reference
 from mercer.lab.candidate import Candidate
 from mercer.lab.evaluator import Evaluator
@@ -28,11 +28,14 @@ from mercer.lab.search import (
     Islands,
     Policy,
     Result,
+    Run,
     Tree,
     evolve,
     runs,
 )
+from mercer.lab.search.database import named
 from mercer.lab.search.policy import ranked
+from mercer.lab.timing.baseline import MODES
 from mercer.lab.verify import StaticVerifier
 
 POLICIES: dict[str, Callable[[], Policy]] = {"greedy": Greedy, "tree": Tree, "islands": Islands}
@@ -72,12 +75,15 @@ def evolve_kernel(request: Request) -> int:
     language = request.language or ("triton" if gpu else "cpp")
     if language not in LANGUAGES:
         raise BadInput(f"--language must be one of {', '.join(LANGUAGES)}, got {language!r}")
+    baseline = request.baseline or ("compiled" if gpu else "eager")
+    if baseline not in MODES:
+        raise BadInput(f"--baseline must be one of {', '.join(MODES)}, got {baseline!r}")
+    path = request.database or Path(f"{problem.name}.db")
+    _check_database(path, problem, request)
     proposer = proposer_of(
         request.model, request.model_name, problem, size=size, language=language, device=device
     )
-    baseline = request.baseline or ("compiled" if gpu else "eager")
-    path = request.database or Path(f"{problem.name}.db")
-    with _opened(path, problem, request) as database, open_pool(device, request.isolation) as pool:
+    with named(path), open_pool(device, request.isolation) as pool:
         with waiting(f"measuring the device for {problem.name}"):
             judge = Evaluator(
                 problem,
@@ -88,8 +94,8 @@ def evolve_kernel(request: Request) -> int:
                 verifier=None if request.model == "builtin" else StaticVerifier(),
                 trusted=request.model == "builtin",
             )
-        noted = _Noted(judge, database, baseline)
-        with judge:
+        with judge, Database(path) as database:  # no file is made for what cannot be measured
+            noted = _Noted(judge, database, baseline)
             try:
                 result = evolve(
                     problem,
@@ -103,9 +109,10 @@ def evolve_kernel(request: Request) -> int:
                     progress=True,
                 )
             except (EndpointError, RuntimeError) as error:
-                raise BadInput(f"{error}; {path} keeps what was found, --resume goes on") from None
+                kept = f"{path} keeps what was found, --resume goes on"
+                raise BadInput(f"{error}; {kept}") from None
             except KeyboardInterrupt:
-                complain(_interrupted(database, problem, path))
+                complain(_interrupted(database, problem, request.seed, path))
                 raise
     if request.as_json:
         print(json.dumps({"database": str(path), "baseline": baseline, **result.json()}))
@@ -155,26 +162,29 @@ def _problem(request: Request) -> Problem:
     return find(request.problem)
 
 
-def _opened(path: Path, problem: Problem, request: Request) -> Database:
-    if path.exists():
-        check_searches(path)
-    elif not path.absolute().parent.is_dir():
-        raise BadInput(f"there is no folder {path.parent} for {path.name}")
-    database = Database(path)
-    same = [r for r in runs(database) if (r.problem, r.seed) == (problem.name, request.seed)]
+def _check_database(path: Path, problem: Problem, request: Request) -> None:
+    check_place(path, "--database")
+    if not path.exists():
+        return
+    check_searches(path)
+    with named(path), Database(path) as database:
+        same = _same(database, problem, request.seed)
     if same and not request.resume:
-        database.close()
         raise BadInput(
-            f"{path} holds a search for {problem.name} with {same[0].candidates} candidates; "
+            f"{path} holds a search for {problem.name} with "
+            f"{counted(same[0].candidates, 'candidate')}; "
             "--resume goes on with it, or name another --database"
         )
-    return database
+
+
+def _same(database: Database, problem: Problem, seed: int) -> list[Run]:
+    return [r for r in runs(database) if (r.problem, r.seed) == (problem.name, seed)]
 
 
 def _told(result: Result, baseline: str, path: Path) -> str:
     failed = sum(bool(e.failure) for e in result.entries)
     lines = [
-        f"{result.problem}: {len(result.entries)} candidates, {failed} of them failed, "
+        f"{result.problem}: {counted(len(result.entries), 'candidate')}, {failed} of them failed, "
         f"in {result.seconds:.0f} s; {result.stopped}"
     ]
     if result.best is None:
@@ -188,9 +198,9 @@ def _told(result: Result, baseline: str, path: Path) -> str:
     return "\n".join([*lines, f"all of it is in {path}: mercer lab report {path}"])
 
 
-def _interrupted(database: Database, problem: Problem, path: Path) -> str:
-    last = [r for r in runs(database) if r.problem == problem.name]
+def _interrupted(database: Database, problem: Problem, seed: int, path: Path) -> str:
+    last = _same(database, problem, seed)
     entries = database.entries(last[-1].number) if last else []
     best = next(iter(ranked(entries)), None)
     found = f", the best {best.speedup:.2f} times as fast" if best else ""
-    return f"{path} keeps {len(entries)} candidates{found}; --resume goes on"
+    return f"{path} keeps {counted(len(entries), 'candidate')}{found}; --resume goes on"

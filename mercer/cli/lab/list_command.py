@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from mercer.cli.bad_input import BadInput
+from mercer.cli.lab.live import counted
 from mercer.lab.problems import catalogue
 
 
@@ -39,4 +40,4 @@ def list_problems(level: int | None, tags: Sequence[str], as_json: bool) -> None
     for p in found.values():
         table.add_row(str(p.level), p.name, p.summary, ", ".join(sorted(p.tags)))
     console.print(table)
-    console.print(f"{len(found)} problems")
+    console.print(counted(len(found), "problem"))

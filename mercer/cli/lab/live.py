@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from rich.console import Console
 from rich.markup import escape
@@ -24,6 +27,38 @@ def waiting(title: str) -> Iterator[Callable[[str], None]]:
         return
     with console.status(escape(title)) as status:
         yield lambda line: status.update(escape(f"{title}: {line}"))
+
+
+@contextmanager
+def aside() -> Iterator[None]:
+    """Send what a program writes to stdout, in Python or below it, to stderr."""
+    _flush()
+    stdout = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _flush()
+        os.dup2(stdout, 1)
+        os.close(stdout)
+
+
+def _flush() -> None:
+    sys.stdout.flush()
+    if os.name != "nt":
+        ctypes.CDLL(None).fflush(None)
+
+
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, in the plural where it must be.
+
+    Examples
+    --------
+    >>> counted(1, "candidate"), counted(0, "candidate")
+    ('1 candidate', '0 candidates')
+    """
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 def say(text: str) -> None:

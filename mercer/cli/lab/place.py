@@ -1,6 +1,9 @@
-"""Where candidates run: a device, and isolated workers on it."""
+"""Where candidates run, and where what is found is written."""
 
 from __future__ import annotations
+
+import os
+from pathlib import Path
 
 import torch
 
@@ -35,3 +38,24 @@ def open_pool(device: str, isolation: str) -> Pool:
     except RuntimeError as error:
         other = "; --isolation seccomp may do" if isolation == "namespaces" else ""
         raise BadInput(f"candidates cannot be isolated here: {error}{other}") from None
+
+
+def check_place(path: Path, option: str) -> None:
+    """Refuse a path where no file can be written, before work is done that is to be kept there.
+
+    Parameters
+    ----------
+    path : Path
+        A file there may be replaced.
+    option : str
+        That names it.
+    """
+    folder = path.absolute().parent
+    if path.is_dir():
+        raise BadInput(f"{path} is a directory; {option} must name a file")
+    if path.exists() and not path.is_file():
+        raise BadInput(f"{path} is a device or a pipe; {option} must name a file")
+    if not folder.is_dir():
+        raise BadInput(f"there is no folder {path.parent} for {path.name}")
+    if not os.access(folder, os.W_OK):
+        raise BadInput(f"nothing can be written in {path.parent}; {option} must name another place")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import runpy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,8 @@ from typing import Any
 from torch import Tensor
 
 from mercer.cli.bad_input import BadInput
-from mercer.cli.lab.live import say, waiting
-from mercer.cli.lab.place import device_of
+from mercer.cli.lab.live import aside, say, waiting
+from mercer.cli.lab.place import check_place, device_of
 from mercer.lab.profile import Trace, chains, chains_text, profile
 
 
@@ -28,23 +29,37 @@ def profile_script(script: Path, steps: int, device: str, draw: Path | None, as_
     """
     if not script.is_file():
         raise BadInput(f"{script} does not exist" if not script.exists() else f"{script}: no file")
+    if draw is not None:
+        _check_picture(draw)
     if script.name.endswith((".json", ".json.gz")):
         trace = Trace.read(script)
     else:
         place = device_of(device)
-        step, inputs = _step(script, place)
-        with waiting(f"profiling {script.name}"):
-            trace = profile(step, *inputs, steps=steps, device=place)
+        with aside() if as_json else nullcontext():
+            step, inputs = _step(script, place)
+            with waiting(f"profiling {script.name}"):
+                trace = profile(step, *inputs, steps=steps, device=place)
         trace.origin = script.name
     found = chains(trace) if trace.has_kernels else []
-    if draw is not None:
-        trace.draw(draw)
     if as_json:
         print(json.dumps({**trace.json(), "chains": [asdict(chain) for chain in found]}))
-        return
-    say(trace.text())
-    if trace.has_kernels:
-        say("\n" + chains_text(found))
+    else:
+        say(trace.text())
+        if trace.has_kernels:
+            say("\n" + chains_text(found))
+    if draw is not None:
+        trace.draw(draw)
+
+
+def _check_picture(path: Path) -> None:
+    """Refuse what no picture can be written to."""
+    from matplotlib.backend_bases import FigureCanvasBase
+
+    kinds = FigureCanvasBase.get_supported_filetypes()
+    if path.suffix.lower().removeprefix(".") not in kinds:
+        known = ", ".join(f".{kind}" for kind in kinds)
+        raise BadInput(f"--draw must end in one of {known}, got {path}")
+    check_place(path, "--draw")
 
 
 def _step(script: Path, device: str) -> tuple[Callable[..., Any], list[Any]]:
@@ -60,8 +75,8 @@ def _step(script: Path, device: str) -> tuple[Callable[..., Any], list[Any]]:
             values = scope["get_inputs"]()
             return module, [v.to(device) if isinstance(v, Tensor) else v for v in values]
     except (Exception, SystemExit) as error:
-        said = str(error).split("\n")[0]
-        raise BadInput(f"{script} raised {type(error).__name__}: {said}") from error
+        said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
+        raise BadInput(f"{script} raised {said}") from error
     raise BadInput(
         f"{script} must define step(), which is recorded, or Model and get_inputs(); "
         "a recorded trace ends in .json or .json.gz"

@@ -88,7 +88,10 @@ def read_problem(
         If the file cannot be run or lacks a part.
     """
     path = Path(path)
-    text = path.read_text()
+    try:
+        text = path.read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not text in UTF-8") from None
     module = types.ModuleType(path.stem)
     module.__file__ = str(path)
     with torch.random.fork_rng(devices=[]):
@@ -150,11 +153,11 @@ def _call(path: Path, what: str, function: Callable[..., Any], *args: Any, **opt
     """Call what the file defines; what it raises becomes one sentence."""
     try:
         return function(*args, **options)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
-        said = str(error).split("\n")[0]
-        raise ValueError(f"{what} of {path} raised {type(error).__name__}: {said}") from error
+        said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
+        raise ValueError(f"{what} of {path} raised {said}") from error
 
 
 def _values(problem: FileProblem, seed: int) -> list[Tensor]:

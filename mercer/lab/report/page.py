@@ -61,7 +61,8 @@ kernels. Every candidate was checked against its problem's reference before it w
 <p>{% if run.best %}Best: <a href="#{{ run.best.anchor }}">candidate {{ run.best.number }}</a>,
 <b>{{ run.best.speedup }} times</b> as fast as {{ run.baseline }}.
 {% else %}No candidate was right yet.{% endif %}
-{{ run.candidates }} candidates, {{ run.failed }} of them failed, in {{ run.seconds }} s.
+{{ run.candidates }} {{ "candidate" if run.candidates == 1 else "candidates" }},
+{{ run.failed }} of them failed, in {{ run.seconds }} s.
 {{ run.stopped }}</p>
 <p class="soft">Run {{ run.number }}, started {{ run.started }} UTC; {{ run.settings }}, seed
 {{ run.seed }}{% if run.device %}; on {{ run.device }}, size {{ run.size }}{% endif %}</p>

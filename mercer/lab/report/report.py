@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections import defaultdict
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from mercer.lab.report.page import PAGE
 from mercer.lab.report.pictures import ancestry, anchor, progress, roofline
 from mercer.lab.report.text import visible
 from mercer.lab.search import Database, Entry, Run, dialogue, failures, runs
-from mercer.lab.search.database import VERSION
+from mercer.lab.search.database import VERSION, named
 from mercer.lab.search.policy import ranked
 from mercer.learn.atomic import write_file
 
@@ -49,7 +50,7 @@ def write_report(database: str | Path, out: str | Path) -> Path:
     """
     path = Path(database)
     check_searches(path)
-    with Database(path) as opened:
+    with Database(path) as opened, named(path):
         page = render(opened, title=path.stem)
     out = Path(out)
     write_file(out, page.encode())
@@ -58,16 +59,18 @@ def write_report(database: str | Path, out: str | Path) -> Path:
 
 def check_searches(path: Path) -> None:
     """Refuse, without touching it, a file that is no database of searches."""
-    if not path.is_file():
+    if not path.exists():
         raise FileNotFoundError(f"there is no database {path}")
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    if not path.is_file():
+        kind = "a directory" if path.is_dir() else "no regular file"
+        raise ValueError(f"{path} is {kind}, not a database of searches")
     try:
-        tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-    except sqlite3.DatabaseError as error:
+        address = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True)) as connection:
+            tables = {row[0] for row in connection.execute("SELECT name FROM sqlite_master")}
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.Error as error:
         raise ValueError(f"{path} is not a database of searches: {error}") from None
-    finally:
-        connection.close()
     if not {"runs", "candidates"} <= tables:
         raise ValueError(f"{path} is not a database of searches: it has no runs")
     if version != VERSION:

@@ -103,8 +103,12 @@ class Pool:
             undo.callback(self._process.wait)
             undo.callback(self._control.close)
             with tempfile.TemporaryDirectory(prefix="mercer-") as folder:
-                message.send(self._control, {**self._plan, "folder": folder})
-                _expect(self._control, START)
+                try:
+                    message.send(self._control, {**self._plan, "folder": folder})
+                    _expect(self._control, START)
+                except BaseException:
+                    self._process.kill()  # it would go on to import torch, for nobody
+                    raise
             self._belongings = undo.pop_all()
 
     def _start(self) -> socket.socket:
@@ -216,5 +220,5 @@ def _expect(connection: socket.socket, seconds: float) -> tuple[dict[str, Any], 
     if notice is None:
         raise RuntimeError("the sandbox ended while it was started")
     if not notice["ok"]:
-        raise RuntimeError(notice["error"])
+        raise RuntimeError(notice["error"].removeprefix("RuntimeError: "))
     return notice, descriptors

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,21 @@ CREATE TABLE IF NOT EXISTS measurements (
 """
 
 
+@contextmanager
+def named(path: str | Path) -> Iterator[None]:
+    """Say which file it is that SQLite cannot read or write.
+
+    Raises
+    ------
+    ValueError
+        In place of what SQLite raises.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise ValueError(f"{path} cannot be used as a database: {error}") from error
+
+
 class Database:
     """A file of runs; usable as a context manager.
 
@@ -57,19 +72,28 @@ class Database:
     ----------
     path : str or Path
         ``":memory:"`` for one that is forgotten.
+
+    Raises
+    ------
+    ValueError
+        If the file cannot be opened, or is of another version.
     """
 
     def __init__(self, path: str | Path) -> None:
         self.path = str(path)
-        self.connection = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
-        self.connection.execute("PRAGMA journal_mode = WAL")
-        self.connection.execute("PRAGMA synchronous = FULL")
-        self.connection.execute("PRAGMA foreign_keys = ON")
-        version = self.connection.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, VERSION):
-            self.connection.close()
-            raise ValueError(f"{path} has version {version} of the tables; this is {VERSION}")
-        self.connection.executescript(f"BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT;")
+        with named(path), ExitStack() as undo:
+            self.connection = sqlite3.connect(self.path, timeout=60.0, isolation_level=None)
+            undo.callback(self.connection.close)
+            self.connection.execute("PRAGMA journal_mode = WAL")
+            self.connection.execute("PRAGMA synchronous = FULL")
+            self.connection.execute("PRAGMA foreign_keys = ON")
+            version = self.connection.execute("PRAGMA user_version").fetchone()[0]
+            if version not in (0, VERSION):
+                raise ValueError(f"{path} has version {version} of the tables; this is {VERSION}")
+            if not version:
+                tables = f"BEGIN;{TABLES}PRAGMA user_version = {VERSION};COMMIT;"
+                self.connection.executescript(tables)
+            undo.pop_all()
 
     def __enter__(self) -> Database:
         return self

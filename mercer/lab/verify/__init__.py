@@ -4,6 +4,7 @@ from mercer.lab.verify.case import Case
 from mercer.lab.verify.check import check
 from mercer.lab.verify.compare import Worst, agree
 from mercer.lab.verify.model_verifier import ModelVerifier
+from mercer.lab.verify.reference import Unusable
 from mercer.lab.verify.static import StaticVerifier
 from mercer.lab.verify.tolerance import allowed_error, kappa
 from mercer.lab.verify.truth import Truth, truth_for, truth_of
@@ -18,6 +19,7 @@ __all__ = [
     "StaticVerifier",
     "Trial",
     "Truth",
+    "Unusable",
     "Verdict",
     "Verifier",
     "Worst",

@@ -85,6 +85,8 @@ def check(
     ------
     ValueError
         A size, layout or number of seeds that there is not.
+    Unusable
+        The reference cannot be called, or returns what nothing can be compared with.
     """
     if seeds < 1 or not sizes or not dtypes or not scales or not layouts:
         raise ValueError("seeds, sizes, dtypes, scales and layouts must have at least one member")

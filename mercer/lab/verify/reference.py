@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -50,6 +51,20 @@ class Point:
         return self.replaced([x.to(dtype) if x.is_floating_point() else x for x in self.tensors()])
 
 
+class Unusable(TypeError, ValueError):
+    """A reference that cannot be called, or that returns what nothing can be compared with.
+
+    Parameters
+    ----------
+    problem : str
+        Its name.
+    reason : str
+    """
+
+    def __init__(self, problem: str, reason: str) -> None:
+        super().__init__(f"{problem} cannot be checked: {reason}")
+
+
 class Reference:
     """A problem's module, called and differentiated as a candidate is.
 
@@ -60,9 +75,16 @@ class Reference:
     names : sequence of str
         Parameters to differentiate in.
     device : str
+
+    Raises
+    ------
+    Unusable
+        On a call, if `forward` raises or returns something other than real tensors that are not all
+        empty.
     """
 
     def __init__(self, problem: Problem, case: Case, names: Sequence[str], device: str) -> None:
+        self.problem = problem.name
         self.module = problem.reference(case.size, seed=case.state_seed)
         wanted = problem.gradients(case.size)
         self.wanted = [case.backward and w for w in wanted]
@@ -79,7 +101,7 @@ class Reference:
             .requires_grad_(x.requires_grad)
             for x in inputs
         ]
-        found = forward(module, inputs, backward=self.backward)
+        found = self._forward(module, inputs)
         memory = [x.untyped_storage().data_ptr() for x in inputs]
         shared = [
             [k for k, m in enumerate(memory) if m == y.untyped_storage().data_ptr()] for y in found
@@ -91,7 +113,7 @@ class Reference:
     ) -> tuple[list[Tensor], Mapping[str, Tensor]]:
         """Return outputs and gradients, and the floating buffers that the call changed."""
         module, inputs = self._at(point, dtype)
-        found = forward(module, inputs, backward=self.backward)
+        found = self._forward(module, inputs)
         if self.backward:
             wanted = variables(module, inputs, self.names)
             cotangents = point.to(dtype).cotangents
@@ -106,6 +128,23 @@ class Reference:
             and not torch.equal(b, before[name].to(self.device))
         }
         return [y.detach() for y in found], changed
+
+    def _forward(self, module: torch.nn.Module, inputs: list[Tensor]) -> list[Tensor]:
+        try:
+            found: list[Any] = forward(module, inputs, backward=self.backward)
+        except (Exception, SystemExit) as error:
+            said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
+            raise Unusable(self.problem, f"forward of the reference raised {said}") from error
+        for k, value in enumerate(found):
+            if not isinstance(value, Tensor):
+                kind = type(value).__name__
+                raise Unusable(self.problem, f"forward must return tensors, got {kind}")
+            if value.is_complex():
+                wanted = "return torch.view_as_real of it"
+                raise Unusable(self.problem, f"output {k} is complex; {wanted}")
+        if not any(value.numel() for value in found):
+            raise Unusable(self.problem, "all that forward returns is empty")
+        return found
 
     def _at(self, point: Point, dtype: torch.dtype) -> tuple[torch.nn.Module, list[Tensor]]:
         module = copy.deepcopy(self.module).to(self.device, dtype)

@@ -81,6 +81,7 @@ def minimum_stein_discrepancy(
     """
     checks.finite("start", checks.floating("start", start))
     checks.finite("Y", checks.floating("Y", Y))
+    checks.instance("kernel", kernel, Kernel, "RBF()")
     checks.positive("tol", tol)
     checks.count("max_iterations", max_iterations)
     if weights is not None:
@@ -93,7 +94,14 @@ def minimum_stein_discrepancy(
         return kernel_stein_discrepancy(Y, kernel, score, weights=weights)
 
     value = objective()
-    (gradient,) = torch.autograd.grad(value, theta)
+    gradient = None
+    if value.requires_grad:
+        (gradient,) = torch.autograd.grad(value, theta, allow_unused=True)
+    if gradient is None:
+        raise ValueError(
+            "log_density must be a differentiable tensor of its parameter, got one whose score "
+            "does not depend on it"
+        )
     first = max(float(gradient.norm()), torch.finfo(start.dtype).tiny)
     search = torch.optim.LBFGS(
         [theta],

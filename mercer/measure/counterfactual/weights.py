@@ -89,6 +89,7 @@ def counterfactual_weights(
     Discrepancies", ICLR 2024. https://arxiv.org/abs/2309.16129
     """
     _check(X, treated, method, clip)
+    checks.instance("kernel", kernel, Kernel, "RBF()")
     checks.positive("regularisation", regularisation)
     n, A = len(X), treated.to(X)
     weights = X.new_zeros(n)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from mercer.kernels import Kernel
-from mercer.measure.discrepancy.quadratic import quadratic, sample_weights
+from mercer.measure.discrepancy.quadratic import check_samples, quadratic, sample_weights
 
 
 def mean_discrepancy(
@@ -42,6 +42,12 @@ def mean_discrepancy(
     Tensor, shape ()
         Differentiable in points, weights and kernel.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If samples are no finite matrices of one dtype, device and number of columns, or another
+        argument is not as said.
+
     Examples
     --------
     >>> from mercer.kernels import RBF
@@ -53,6 +59,7 @@ def mean_discrepancy(
     ----------
     A. Gretton et al., "A Kernel Two-Sample Test". https://www.jmlr.org/papers/v13/gretton12a.html
     """
+    check_samples(X, Y, kernel)
     a, b = sample_weights(weights_x, X, "weights_x"), sample_weights(weights_y, Y, "weights_y")
     if unbiased:
         own = quadratic(kernel(X), a, unbiased=True) + quadratic(kernel(Y), b, unbiased=True)

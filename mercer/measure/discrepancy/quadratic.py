@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from mercer import checks
+from mercer.kernels import Kernel
 from mercer.operators import Operator
 
 
@@ -44,6 +45,7 @@ def quadratic(K: Operator, weights: Tensor, *, unbiased: bool = False) -> Tensor
 
 def sample_weights(weights: Tensor | None, X: Tensor, name: str = "weights") -> Tensor:
     """Weights ``[n]`` of a sample ``[n, d]`` of at least two points; equal ones by default."""
+    checks.finite("the sample", checks.floating("the sample", X))
     if X.ndim != 2:
         raise ValueError(f"a sample must have shape (n, d), got {tuple(X.shape)}")
     n = len(X)
@@ -55,3 +57,15 @@ def sample_weights(weights: Tensor | None, X: Tensor, name: str = "weights") -> 
         raise ValueError(f"{name} must have shape ({n},), got {tuple(weights.shape)}")
     checks.alike(name, weights, "the sample", X)
     return checks.finite(name, weights)
+
+
+def check_samples(X: Tensor, Y: Tensor, kernel: Kernel) -> None:
+    """Raise unless two samples, ``[n, d]`` and ``[m, d]``, and a kernel fit each other."""
+    checks.instance("kernel", kernel, Kernel, "RBF()")
+    for name, sample in (("X", X), ("Y", Y)):
+        checks.finite(name, checks.floating(name, sample))
+        if sample.ndim != 2:
+            raise ValueError(f"{name} must be a sample of shape (n, d), got {tuple(sample.shape)}")
+    checks.alike("Y", Y, "X", X)
+    if X.shape[1] != Y.shape[1]:
+        raise ValueError(f"X has {X.shape[1]} columns but Y has {Y.shape[1]}")

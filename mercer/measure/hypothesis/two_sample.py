@@ -7,7 +7,7 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.kernels import Kernel
-from mercer.measure.discrepancy.quadratic import quadratic, sample_weights
+from mercer.measure.discrepancy.quadratic import check_samples, quadratic, sample_weights
 from mercer.measure.hypothesis.significance import Significance
 from mercer.measure.hypothesis.wild_bootstrap import COLUMNS
 from mercer.operators import Operator
@@ -56,6 +56,7 @@ def two_sample_test(
     ----------
     A. Gretton et al., "A Kernel Two-Sample Test". https://www.jmlr.org/papers/v13/gretton12a.html
     """
+    check_samples(X, Y, kernel)
     sample_weights(None, X), sample_weights(None, Y)
     return permutation_test(kernel(torch.cat([X, Y])), len(X), draws=draws, generator=generator)
 

@@ -11,9 +11,11 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.measure.langevin.integrators import normal, overdamped, underdamped
+from mercer.measure.particles.answer import check_answer
 from mercer.measure.particles.evolve import State, evolve
 
 Functional = Callable[[Tensor], Tensor]
+DIFFERENTIABLE = "give a differentiable tensor of the particles"
 
 
 class Minimised(NamedTuple):
@@ -69,6 +71,11 @@ def minimise_measure(
     -------
     Minimised
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an argument is not as said, or the functional or its gradient is NaN.
+
     Examples
     --------
     >>> found = minimise_measure(
@@ -93,7 +100,7 @@ def minimise_measure(
 
     def move(k: int, state: State) -> State:
         x, v = state["x"], state["v"]
-        value, gradient = _first_variation(functional, x)
+        value, gradient = _first_variation(functional, x, k)
         values = state["values"].clone()
         values[k] = value
         if friction is None:
@@ -129,11 +136,19 @@ def minimise_measure(
     return Minimised(end["x"], end["values"])
 
 
-def _first_variation(functional: Functional, x: Tensor) -> tuple[Tensor, Tensor]:
+def _first_variation(functional: Functional, x: Tensor, k: int) -> tuple[Tensor, Tensor]:
     """``F`` and ``D F(mu, x_i)``: N times the derivative in the position of one particle."""
     traced = x.detach().requires_grad_()
     value = functional(traced)
+    if not isinstance(value, Tensor):
+        raise TypeError(f"functional must {DIFFERENTIABLE}, got {type(value).__name__}")
     if value.shape != ():
         raise ValueError(f"functional must give one number, got shape {tuple(value.shape)}")
-    (gradient,) = torch.autograd.grad(value, traced)
+    gradient = None
+    if value.requires_grad:
+        (gradient,) = torch.autograd.grad(value, traced, allow_unused=True)
+    if gradient is None:
+        raise ValueError(f"functional must {DIFFERENTIABLE}, got one that does not depend on them")
+    check_answer("functional", value, x, k)
+    check_answer("the gradient of functional", gradient, x, k)
     return value.detach(), len(x) * gradient

@@ -58,7 +58,8 @@ def find_mode(
         A function of the Euclidean distance, convex in its square: Gaussian, logistic, sigmoid,
         generalized Gaussian, Student (:class:`mercer.kernels.RationalQuadratic`), Matérn.
     dimension : int, optional
-        To how many dimensions to project; by default not at all.
+        To how many dimensions to project; by default not at all. The theorem's may be more than
+        d, at which :func:`projection_dimension` still guarantees a value, with nothing saved.
     search : {"mean_shift", "exhaustive"}
         ``mean_shift`` climbs from points of the sample; ``exhaustive`` proves that it is within
         ``epsilon`` of the highest, in 3 dimensions or fewer.
@@ -99,6 +100,8 @@ def find_mode(
     radial, weights = Radial(kernel), _read(X, sample_weight)
     if search not in SEARCHES:
         raise ValueError(f"search must be 'mean_shift' or 'exhaustive', got {search!r}")
+    if dimension is not None:
+        checks.count("dimension", dimension)
     checks.count("projections", projections)
     checks.count("starts", starts)
     checks.count("polish", polish, least=0)
@@ -138,8 +141,10 @@ def find_mode(
 def _read(X: Tensor, sample_weight: Tensor | None) -> Tensor:
     """Weights that sum to one."""
     checks.finite("X", checks.floating("X", X))
-    if X.ndim != 2 or len(X) == 0:
-        raise ValueError(f"X must have shape (n, d) with a row at least, got {tuple(X.shape)}")
+    if X.ndim != 2 or X.numel() == 0:
+        raise ValueError(
+            f"X must have shape (n, d) with a row and a column at least, got {tuple(X.shape)}"
+        )
     if sample_weight is None:
         return torch.full((len(X),), 1 / len(X), dtype=torch.float64, device=X.device)
     weights = checks.finite("sample_weight", checks.floating("sample_weight", sample_weight))
@@ -173,7 +178,11 @@ def _lifted(
 
 
 def _explain(d: int, dimension: int | None, projections: int, search: str, steps: int) -> str:
-    where = "all" if dimension is None else f"{dimension} of"
+    where = f"all {d} dimensions"
+    if dimension is not None:
+        where = f"{dimension} of {d} dimensions"
+    if dimension is not None and dimension > d:
+        where = f"{dimension} dimensions, more than the {d} of the points"
     how = "mean shift" if search == "mean_shift" else "an exhaustive search"
     times = f", {projections} projections" if dimension is not None else ""
-    return f"Sought by {how} in {where} {d} dimensions{times}; {steps} steps among all of them."
+    return f"Sought by {how} in {where}{times}; {steps} steps among all of them."

@@ -93,6 +93,7 @@ class MomentEstimator:
         if theta.shape != self.problem.start.shape:
             expected = tuple(self.problem.start.shape)
             raise ValueError(f"start must have shape {expected}, got {tuple(theta.shape)}")
+        self.problem.check_start(x, theta)
         self.theta_ = self._estimate(x, z, theta)
         return self.theta_
 

@@ -77,6 +77,7 @@ def coordinates(
     """
     if isinstance(kernel, FeatureMap):
         return kernel(points)
+    checks.instance("kernel", kernel, (Kernel, FeatureMap), "RBF()")
     checks.count("rank", rank)
     return partial_cholesky(kernel(points), rank, tol=NEGLIGIBLE, generator=generator).factor
 
@@ -113,6 +114,10 @@ def instrument_functions(
         return z
     if isinstance(instruments, (Kernel, FeatureMap)):
         return coordinates(instruments, z, rank=rank, generator=generator)
+    if not callable(instruments):
+        raise TypeError(
+            f"instruments must be a Kernel, a FeatureMap or a function of z, got {instruments!r}"
+        )
     values = instruments(z)
     if values.ndim != 2 or len(values) != n:
         raise ValueError(f"instruments must return shape ({n}, k), got {tuple(values.shape)}")

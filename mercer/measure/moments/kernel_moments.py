@@ -123,6 +123,7 @@ class KMM(ProfileEstimator):
     def _estimate(self, x: Tensor, z: Tensor | None, start: Tensor) -> Tensor:
         phi = self._discrepancy_coordinates(x, z)  # [N, r], the sample's rows first
         x, z = self._reference(x, z)
+        self.problem.check_start(x, start, "the reference points")
         b = instrument_functions(
             self.instruments, z, len(x), rank=self.rank, generator=self.generator
         )  # [N, k]

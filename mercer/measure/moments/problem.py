@@ -27,7 +27,7 @@ class MomentProblem:
     Raises
     ------
     TypeError, ValueError
-        If ``start`` is no vector of finite float64 numbers.
+        If ``moment`` cannot be called or ``start`` is no vector of finite float64 numbers.
 
     Examples
     --------
@@ -38,6 +38,10 @@ class MomentProblem:
     """
 
     def __init__(self, moment: Callable[[Tensor, Tensor], Tensor], start: Tensor) -> None:
+        if not callable(moment):
+            raise TypeError(
+                f"moment must be a function of points and parameters, got {type(moment).__name__}"
+            )
         self.moment = moment
         self.start = double("start", start).detach().clone()
         if start.ndim != 1 or len(start) == 0:
@@ -46,12 +50,25 @@ class MomentProblem:
     def __call__(self, x: Tensor, theta: Tensor) -> Tensor:
         """Moments ``[n, q]`` of points ``[n, d]``."""
         psi = self.moment(x, theta)
+        if not isinstance(psi, Tensor):
+            raise TypeError(f"moment must return a torch.Tensor, got {type(psi).__name__}")
         if psi.ndim != 2 or len(psi) != len(x):
             raise ValueError(
                 f"moment must return shape ({len(x)}, q) for {len(x)} points, got "
                 f"{tuple(psi.shape)}"
             )
         return psi
+
+    def check_start(self, x: Tensor, theta: Tensor, where: str = "x") -> None:
+        """Raise ``ValueError`` if moments at the start of a search are NaN or infinite."""
+        with torch.no_grad():
+            psi = self(x, theta)
+        if not bool(torch.isfinite(psi).all()):
+            found = "NaN" if bool(psi.isnan().any()) else "infinity"
+            row = int((~torch.isfinite(psi)).nonzero()[0, 0])
+            raise ValueError(
+                f"moment gives {found} at start and row {row} of {where}; it must be finite there"
+            )
 
 
 def residual_problem(model: nn.Module, inputs: int) -> MomentProblem:

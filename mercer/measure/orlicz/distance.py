@@ -86,6 +86,7 @@ def orlicz_wasserstein(
     J. Feydy et al., "Interpolating between Optimal Transport and MMD using Sinkhorn Divergences".
     https://arxiv.org/abs/1810.08278
     """
+    checks.instance("function", function, OrliczFunction, "Power(2.0)")
     _check(X, Y)
     equal = a is None and b is None and len(X) == len(Y)
     a, b = _probabilities("a", a, X), _probabilities("b", b, Y)

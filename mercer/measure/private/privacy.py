@@ -106,8 +106,10 @@ class Privacy:
         if not self.noise:
             return 0
         if not self.delta:
-            return math.ceil(self.l1 / self.epsilon)
-        return self.l2 / math.sqrt(2 * concentration(self.epsilon, self.delta))
+            scale = self.l1 / self.epsilon
+            return math.ceil(scale) if math.isfinite(scale) else math.inf
+        rho = concentration(self.epsilon, self.delta)
+        return self.l2 / math.sqrt(2 * rho) if rho > 0 else math.inf
 
     @property
     def variance(self) -> float:

@@ -59,8 +59,8 @@ def communicability(adjacency: Any, t: float | Tensor) -> Exponential:
     adjacency : UndirectedGraph, or what makes one, shape (n, n)
         ``A``.
     t : float or Tensor, shape ()
-        Positive. Products and entries overflow where the exponential of ``t`` times the spectral
-        radius does; the logarithm never.
+        Positive, within the limits of :class:`Exponential`. Products and entries overflow where the
+        exponential of ``t`` times the spectral radius does; the logarithm never.
 
     Returns
     -------

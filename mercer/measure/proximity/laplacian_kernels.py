@@ -52,7 +52,7 @@ def heat(adjacency: Any, t: float | Tensor) -> Exponential:
     adjacency : UndirectedGraph, or what makes one, shape (n, n)
         ``A``; ``L = D - A``.
     t : float or Tensor, shape ()
-        Positive.
+        Positive, within the limits of :class:`Exponential`.
 
     Returns
     -------
@@ -81,7 +81,7 @@ def normalised_heat(adjacency: Any, t: float | Tensor) -> Exponential:
     adjacency : UndirectedGraph, or what makes one, shape (n, n)
         ``A``, with an edge at every node.
     t : float or Tensor, shape ()
-        Positive.
+        Positive, within the limits of :class:`Exponential`.
 
     Returns
     -------

@@ -36,8 +36,8 @@ def logarithm(K: Operator | Tensor, pairs: tuple[Tensor, Tensor] | None = None) 
     >>> from mercer.measure.proximity import communicability
     >>> edge = torch.tensor([[0.0, 1.0], [1.0, 0.0]])
     >>> logarithm(communicability(edge, 1000.0))  # of cosh and sinh of 1000
-    tensor([[999.3069, 999.3069],
-            [999.3069, 999.3069]])
+    tensor([[999.3068, 999.3068],
+            [999.3068, 999.3068]])
     """
     K = as_operator(K)
     scale = None

@@ -73,6 +73,7 @@ def page_rank(
     tensor([2.0000, 2.0000, 2.0000])
     """
     graph = undirected(adjacency)
+    graph.require_edges("page_rank")
     inverse = modified_page_rank(graph, alpha, method=method, tol=tol)
     kernel: Operator = inverse @ Diagonal(graph.strengths)
     return kernel
@@ -86,7 +87,7 @@ def heat_page_rank(adjacency: Any, t: float | Tensor) -> Operator:
     adjacency : UndirectedGraph, or what makes one, shape (n, n)
         ``A``, with an edge at every node.
     t : float or Tensor, shape ()
-        Positive.
+        Positive, within the limits of :class:`Exponential`.
 
     Returns
     -------
@@ -100,6 +101,7 @@ def heat_page_rank(adjacency: Any, t: float | Tensor) -> Operator:
     tensor([1.0000, 1.0000, 1.0000])
     """
     graph = undirected(adjacency)
+    graph.require_edges("heat_page_rank")
     inner = normalised_heat(graph, t)
     roots = graph.strengths.sqrt()
     kernel: Operator = Diagonal(1.0 / roots) @ inner @ Diagonal(roots)

@@ -65,7 +65,9 @@ def resistance_distance(adjacency: Any) -> Tensor:
     >>> resistance_distance(triangle)[0]
     tensor([0.0000, 0.6667, 0.6667])
     """
-    return 2.0 * proximity_distance(commute_time(adjacency))
+    graph = undirected(adjacency)
+    graph.require_connected("resistance_distance")
+    return 2.0 * proximity_distance(commute_time(graph))
 
 
 def shortest_path_commute_time_distance(adjacency: Any, share: float) -> Tensor:
@@ -90,6 +92,7 @@ def shortest_path_commute_time_distance(adjacency: Any, share: float) -> Tensor:
     """
     checks.interval("share", share, 0.0, 1.0)
     graph = undirected(adjacency)
+    graph.require_connected("shortest_path_commute_time_distance")
     return share * shortest_path_distance(graph) + (1.0 - share) * resistance_distance(graph)
 
 

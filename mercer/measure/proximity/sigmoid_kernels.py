@@ -54,6 +54,7 @@ def sigmoid_commute_time(
     alpha = graph.parameter("alpha", alpha, float("inf"))
     if graph.n < 2:
         raise ValueError("sigmoid_commute_time needs at least two nodes, got one")
+    graph.require_connected("sigmoid_commute_time")
     C = (corrected_commute_time if corrected else commute_time)(graph).dense()
     C = (C + C.mT) / 2.0
     return Dense((alpha * C / C.std(correction=0)).sigmoid(), tags={"symmetric"})

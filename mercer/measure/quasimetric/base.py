@@ -83,6 +83,7 @@ class Quasimetric(nn.Module):
         self._check("x", x)
         self._check("y", y)
         checks.alike("y", y, "x", x)
+        checks.broadcast("x", x, "y", y)
         return self.reduce(self.components(x, y))
 
     def operator(self, X: Tensor, Y: Tensor | None = None) -> QuasimetricOperator:

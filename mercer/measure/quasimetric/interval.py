@@ -98,6 +98,7 @@ def interval_quasimetric(
             f"x and y must be vectors of one dimension, got shapes {tuple(x.shape)} and "
             f"{tuple(y.shape)}"
         )
+    checks.broadcast("x", x, "y", y)
     shape = part_shape(x.shape[-1], components)
     d = interval_union(x.unflatten(-1, shape), y.unflatten(-1, shape))  # [*s, K]
     return reduce_components(d, reduction, alpha=alpha)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from mercer import checks
 from mercer.kernels import Kernel
 from mercer.measure.score import ScoreFunction, scores
 from mercer.measure.stein.operator import stein_operator
@@ -39,6 +40,7 @@ class SteinKernel(Kernel):
 
     def __init__(self, kernel: Kernel, score_function: ScoreFunction) -> None:
         super().__init__()
+        checks.instance("kernel", kernel, Kernel, "RBF()")
         if not callable(score_function):
             raise TypeError(f"score_function must be callable, got {type(score_function).__name__}")
         self.kernel, self.score_function = kernel, score_function

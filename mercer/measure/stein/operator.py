@@ -133,8 +133,7 @@ def _linear_map(warp: Warp, X: Tensor, kernel: Kernel) -> Tensor:
 
 
 def _check(kernel: Kernel, name: str, X: Tensor, scores_name: str, S: Tensor) -> None:
-    if not isinstance(kernel, Kernel):
-        raise TypeError(f"kernel must be a Kernel, got {type(kernel).__name__}")
+    checks.instance("kernel", kernel, Kernel, "RBF()")
     parts = kernel.parts()
     if parts is None or any(kind != SQUARED for kind in parts.formula.kinds):
         raise TypeError(f"kernel must be a function of squared distances of points, got {kernel!r}")

@@ -98,6 +98,8 @@ def thin(
     check_points("X", X)
     if X.ndim != 2:
         raise ValueError(f"X must have shape (n, d), got {tuple(X.shape)}")
+    if X.shape[1] == 0:
+        raise ValueError(f"X must have a column at least, got shape {tuple(X.shape)}")
     n = len(X)
     if n < 2:
         raise ValueError(f"X must have at least two points, got {n}")

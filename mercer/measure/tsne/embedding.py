@@ -9,7 +9,7 @@ from torch import Tensor
 from mercer.learn.progress import Progress
 from mercer.measure.tsne.exact import ExactSums
 from mercer.measure.tsne.interpolation import Interpolation
-from mercer.measure.tsne.neighbours import exact_neighbours
+from mercer.measure.tsne.neighbours import exact_neighbours, unit
 from mercer.measure.tsne.placing import place
 from mercer.measure.tsne.similarities import neighbours_weighted
 from mercer.measure.tsne.student import Student
@@ -60,7 +60,9 @@ class Embedding(NamedTuple):
         n = len(self.points)
         perplexity = min(float(perplexity), n - 1.0)
         k = neighbours_weighted(perplexity, n)
-        found = exact_neighbours(X.to(self.points.dtype), k, self.points, backend=backend)
+        X = X.to(self.points.dtype)
+        scale = unit(X, self.points)
+        found = exact_neighbours(X / scale, k, self.points / scale, backend=backend)
         with Progress(verbose, "new points") as progress:
             return place(
                 found,

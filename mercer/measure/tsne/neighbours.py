@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 from typing import Any, NamedTuple
 
 import torch
@@ -78,6 +79,21 @@ class Neighbours(NamedTuple):
 
     indices: Tensor  # [n, k], int64
     squared_distances: Tensor  # [n, k]
+
+
+def unit(*tables: Tensor) -> float:
+    """A power of two near the largest entry: divided by it, points have squares in range.
+
+    Affinities depend on ratios of distances, which such a division leaves as they are.
+
+    Examples
+    --------
+    >>> unit(torch.tensor([[3e30, -6e30]])) == 2.0**102
+    True
+    """
+    largest = max(abs(float(end)) for table in tables for end in table.aminmax())
+    limit = 1 - math.frexp(torch.finfo(tables[0].dtype).tiny)[1]  # reciprocals are in range too
+    return 2.0 ** max(-limit, min(limit, math.frexp(largest)[1] - 1))
 
 
 def choose(method: str, n: int, m: int, d: int, device: torch.device) -> str:

@@ -25,13 +25,18 @@ class Picture:
     Raises
     ------
     ValueError
-        If the path does not end in ``.png``.
+        If the path does not end in ``.png``, or its folder does not exist.
     """
 
     def __init__(self, path: str | Path, labels: Any = None) -> None:
         self.path = Path(path)
         if self.path.suffix != ".png":
             raise ValueError(f"live must name a .png file, got {str(path)!r}")
+        if not self.path.parent.is_dir():
+            raise ValueError(
+                f"live must name a file in a folder that exists, there is no folder "
+                f"{str(self.path.parent)!r}"
+            )
         self.colours: np.ndarray | None = None
         if labels is not None:
             values = np.asarray(labels)
@@ -50,7 +55,10 @@ class Picture:
         FigureCanvasAgg(figure)
         axes = figure.subplots()
         size = float(np.clip(20000 / len(x), 0.5, 20))
-        axes.scatter(x, y, s=size, c=self.colours, cmap="tab10", linewidths=0, rasterized=True)
+        colours: dict[str, Any] = (
+            {} if self.colours is None else {"c": self.colours, "cmap": "tab10"}
+        )
+        axes.scatter(x, y, s=size, linewidths=0, rasterized=True, **colours)
         axes.set(xticks=[], yticks=[], aspect="equal" if points.shape[1] == 2 else "auto")
         axes.set_title(
             f"iteration {record['iteration']} of {record['of']}, "

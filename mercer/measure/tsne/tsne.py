@@ -20,6 +20,7 @@ from mercer.measure.tsne.initial import initial
 from mercer.measure.tsne.interpolation import Interpolation
 from mercer.measure.tsne.minimise import Report, minimise
 from mercer.measure.tsne.native import resolve
+from mercer.measure.tsne.neighbours import unit
 from mercer.measure.tsne.objective import Objective
 from mercer.measure.tsne.picture import Picture
 from mercer.measure.tsne.repulsion import check_repulsion, choose_gradient, repulsive_sums
@@ -65,8 +66,8 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
     transform_iter : int
         Iterations with which new points find their places.
     live : str, Path or None
-        A PNG file drawn anew at each report, coloured by ``y`` if :meth:`fit` is given one; it
-        needs matplotlib.
+        A PNG file, in a folder that exists, drawn anew at each report, coloured by ``y`` if
+        :meth:`fit` is given one; it needs matplotlib.
     verbose : bool
         Whether to show progress.
     backend : {"auto", "compiled", "torch"}
@@ -192,9 +193,10 @@ class TSNE(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Estimator):
         self.backend_ = resolve(self.backend, points.device)
         self.gradient_ = choose_gradient(self.gradient, len(points))
         student, sums = self._sums(self.backend_)
-        Y = initial(points, self.init, self.n_components, seed)
+        scaled = points / unit(points)  # [n, d]
+        Y = initial(scaled, self.init, self.n_components, seed)
         P, self.neighbours_ = similarities(
-            points,
+            scaled,
             self.perplexity,
             neighbours=self.neighbours,
             backend=self.backend_,

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mercer import checks
 from mercer.measure.langevin.integrators import normal, overdamped, underdamped
+from mercer.measure.particles.answer import check_answer
 from mercer.measure.particles.evolve import State, evolve
 
 Smoothed = Callable[[Tensor, float], Tensor]
@@ -98,8 +99,10 @@ def log_concave_chain(
     if friction is not None:
         checks.positive("friction", friction)
 
-    def expected(mean: Tensor, m: int) -> Tensor:
-        return mean + sigma**2 / m * smoothed_score(mean, sigma / m**0.5)
+    def expected(mean: Tensor, m: int, k: int) -> Tensor:
+        score = smoothed_score(mean, sigma / m**0.5)
+        check_answer("smoothed_score", score, mean, k)
+        return mean + sigma**2 / m * score
 
     def move(k: int, state: State) -> State:
         m = k // steps + 1  # which measurement is drawn
@@ -107,10 +110,10 @@ def log_concave_chain(
         if k % steps == 0 and m > 1:
             total = total + y
             mean = total / (m - 1)
-            y = expected(mean, m - 1) + sigma * normal(y, generator)  # nearly the law itself
+            y = expected(mean, m - 1, k) + sigma * normal(y, generator)  # nearly the law itself
             v = normal(v, generator)
         mean = (total + y) / m
-        drift = (expected(mean, m) - y) / sigma**2
+        drift = (expected(mean, m, k) - y) / sigma**2
         if friction is None:
             return {
                 "total": total,
@@ -130,4 +133,6 @@ def log_concave_chain(
         checkpoint=checkpoint,
         parameters=(sigma, measurements, steps, h, friction),
     )
-    return expected((end["total"] + end["y"]) / measurements, measurements)
+    return expected(
+        (end["total"] + end["y"]) / measurements, measurements, measurements * steps - 1
+    )
