@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
-import errno
 import glob
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
+
+from mercer.regular_file import refuse_special
 
 
 @contextlib.contextmanager
@@ -77,18 +78,6 @@ def new_file(destination: Path) -> Iterator[Path]:
     finally:
         fresh.unlink(missing_ok=True)
     _sync_entry(destination.parent)
-
-
-def refuse_special(destination: Path) -> None:
-    """Refuse to replace a device, a pipe or a socket, to which writing is something else.
-
-    Raises
-    ------
-    FileExistsError
-        If there is something at ``destination``, and it is neither a file nor a directory.
-    """
-    if destination.exists() and not destination.is_file() and not destination.is_dir():
-        raise FileExistsError(errno.EEXIST, "is no regular file; name another", str(destination))
 
 
 def _sweep(destination: Path) -> None:

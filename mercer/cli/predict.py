@@ -9,13 +9,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from mercer.cli.atomic import new_file, refuse_special
+from mercer.cli.atomic import new_file
 from mercer.cli.bad_input import BadInput
 from mercer.cli.estimator import load
 from mercer.cli.model import TableModel
 from mercer.cli.report import number
 from mercer.cli.scores import scores
 from mercer.cli.table import read_table
+from mercer.regular_file import refuse_special
 
 
 def predict_table(

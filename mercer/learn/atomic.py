@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+
+from mercer.regular_file import refuse_special
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -33,8 +34,7 @@ def write_file(path: Path, content: bytes) -> None:
     >>> path.read_bytes()
     b'1'
     """
-    if path.exists() and not path.is_file() and not path.is_dir():  # writing there is another thing
-        raise FileExistsError(errno.EEXIST, "is no regular file; name another", str(path))
+    refuse_special(path)
     beside = path.with_name(f".{path.name}.part")  # one name: a killed write leaves one at most
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@ from torch import Tensor
 from mercer.cli.bad_input import BadInput
 from mercer.cli.lab.live import aside, say, waiting
 from mercer.cli.lab.place import check_place, device_of
+from mercer.lab.in_brief import in_brief
 from mercer.lab.profile import Trace, chains, chains_text, profile
 
 
@@ -75,8 +76,7 @@ def _step(script: Path, device: str) -> tuple[Callable[..., Any], list[Any]]:
             values = scope["get_inputs"]()
             return module, [v.to(device) if isinstance(v, Tensor) else v for v in values]
     except (Exception, SystemExit) as error:
-        said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
-        raise BadInput(f"{script} raised {said}") from error
+        raise BadInput(f"{script} raised {in_brief(error)}") from error
     raise BadInput(
         f"{script} must define step(), which is recorded, or Model and get_inputs(); "
         "a recorded trace ends in .json or .json.gz"

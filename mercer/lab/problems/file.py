@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from mercer.lab.argument import Argument
+from mercer.lab.in_brief import in_brief
 from mercer.lab.problem import DRAWING, SIZES, Problem
 
 PARTS = ("Model", "get_inputs", "get_init_inputs")
@@ -156,8 +157,7 @@ def _call(path: Path, what: str, function: Callable[..., Any], *args: Any, **opt
     except (Exception, SystemExit) as error:
         if isinstance(error, ValueError) and str(path) in str(error):
             raise
-        said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
-        raise ValueError(f"{what} of {path} raised {said}") from error
+        raise ValueError(f"{what} of {path} raised {in_brief(error)}") from error
 
 
 def _values(problem: FileProblem, seed: int) -> list[Tensor]:

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from mercer.lab.in_brief import in_brief
 from mercer.lab.problem import Problem
 from mercer.lab.runner.differentiate import forward, gradients, variables
 from mercer.lab.runner.layouts import empty
@@ -133,8 +134,8 @@ class Reference:
         try:
             found: list[Any] = forward(module, inputs, backward=self.backward)
         except (Exception, SystemExit) as error:
-            said = f"{type(error).__name__}: {error}".split("\n")[0].removesuffix(": ")
-            raise Unusable(self.problem, f"forward of the reference raised {said}") from error
+            said = f"forward of the reference raised {in_brief(error)}"
+            raise Unusable(self.problem, said) from error
         for k, value in enumerate(found):
             if not isinstance(value, Tensor):
                 kind = type(value).__name__
