@@ -10,6 +10,7 @@ import torch
 
 from mercer.lab.problems import find
 from mercer.lab.templates import Schedule, Tiling, emit, fused, mutate, naive, trace
+from mercer.lab.templates.tables import tables
 
 
 def load(source, path):
@@ -49,12 +50,21 @@ def strided(x):
     return wide[..., 0]
 
 
+def tabulated(graph):
+    stored = tables(graph, size="race")
+    return fused(graph, size="race", stored=stored) if stored else None
+
+
 SCHEDULES = {
     "naive": lambda graph: naive(graph),
     "fused": lambda graph: fused(graph, size="race"),
     "loop": lambda graph: Schedule(
-        joined=True, default=Tiling("loop", rows=4, block=16, online=True, programs=1, keep="last")
+        joined=True,
+        default=Tiling(
+            "loop", rows=4, block=16, online=True, programs=1, keep="last", vectors=False
+        ),
     ),
+    "tabulated": tabulated,
     "mutant": lambda graph: mutate(graph, fused(graph, size="race"), size="race", seed=5),
 }
 
@@ -66,8 +76,11 @@ def errors(folder, names):
         problem = find(name)
         graph = trace(problem)
         for kind, make in SCHEDULES.items():
+            schedule = make(graph)
+            if schedule is None:
+                continue
             try:
-                candidate = emit(graph, make(graph), size="race")
+                candidate = emit(graph, schedule, size="race")
                 path = os.path.join(folder, f"{name}_{kind}.py")
                 layout = strided if kind == "loop" else (lambda x: x)
                 found[f"{name} {kind}"] = error(problem, candidate, path, layout)

@@ -11,6 +11,7 @@ import torch
 
 from mercer.lab.problems import catalogue, find
 from mercer.lab.templates import Schedule, Tiling, Unsupported, emit, fused, naive, openings
+from mercer.lab.templates.tables import tables
 from tests.lab.traced import traced
 
 triton = pytest.importorskip("triton")
@@ -138,6 +139,42 @@ def test_a_shift_there_and_back_reads_the_entry_itself():
     graph = traced(find("heat_step"))  # two steps reach the 13 points within distance 2
     candidate = emit(graph, fused(graph, size="race"), size="race")
     assert candidate.source.count("tl.load(") == 13
+
+
+def test_a_costly_table_is_computed_once_where_many_entries_read_it():
+    graph = traced(find("rotary_embedding"))
+    small = tables(graph, size="race")
+    assert [graph.node(name).op for name in small] == ["cos", "sin"]
+    found = [s for s in openings(graph, size="race") if s.stored == small]
+    assert len(found) == 1
+    candidate = emit(graph, found[0], size="race")
+    assert kernels(candidate) == 3
+    last = candidate.source.split("@triton.jit\ndef kernel")[-1].split("class ModelNew")[0]
+    assert "tl.cos" not in last
+    assert "power(" not in last
+
+
+@pytest.mark.parametrize("name", ["softmax", "layer_norm", "bias_gelu", "mish"])
+def test_what_depends_on_the_inputs_is_no_table(name):
+    assert tables(traced(find(name)), size="race") == ()
+
+
+def test_windows_are_tried_without_vectors_too():
+    graph = traced(find("causal_convolution_silu"))
+    apart = [s for s in openings(graph, size="race") if not all_vectors(s)]
+    assert len(apart) == 1
+    assert emit(graph, apart[0], size="race").source.count("tl.max_contiguous(") == 1
+    assert all(all_vectors(s) for s in openings(traced(find("softmax")), size="race"))
+
+
+def all_vectors(schedule):
+    return all(tiling.vectors for tiling in schedule.tilings.values())
+
+
+def test_a_triangle_is_indexed_in_32_bits():
+    graph = traced(find("packed_lower_triangle"))
+    candidate = emit(graph, fused(graph, size="race"), size="race")
+    assert "int64" not in candidate.source
 
 
 def test_long_sums_are_cut_and_finished():

@@ -19,7 +19,7 @@ TRITON = {
     "not": "({0} == 0)", "isnan": "({0} != {0})",
     "remainder": "({0} - tl.floor({0} / {1}) * {1})",
     "modulo": "({0} % {1})", "pow": "power({0}, {1})",
-    "float": "{0}", "int": "{0}",
+    "float": "{0}", "int": "{0}", "position": "{0}.to(tl.int32)",
 }  # fmt: skip
 CPP = TRITON | {
     "abs": "std::abs({0})", "exp": "std::exp({0})", "exp2": "std::exp2({0})",
@@ -33,11 +33,12 @@ CPP = TRITON | {
     "where": "({0} ? {1} : {2})", "reciprocal": "(T(1) / {0})", "floor": "std::floor({0})",
     "ceil": "std::ceil({0})", "sign": "(T({0} > 0) - T({0} < 0))",
     "remainder": "({0} - std::floor({0} / {1}) * {1})", "pow": "std::pow({0}, {1})",
+    "position": "int64_t({0})",
 }  # fmt: skip
 BOOLEAN = ("eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "isnan")
 REAL = (
     "div", "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "sqrt", "rsqrt", "tanh",
-    "sigmoid", "erf", "sin", "cos", "reciprocal", "pow", "float",
+    "sigmoid", "erf", "sin", "cos", "reciprocal", "pow", "float", "position",
 )  # fmt: skip
 
 HELPERS = {

@@ -10,9 +10,11 @@ from mercer.lab.templates.graph import Graph
 from mercer.lab.templates.layout import Layout
 from mercer.lab.templates.plan import Plan, Step, everything, plan
 from mercer.lab.templates.schedule import Schedule, Tiling
+from mercer.lab.templates.tables import tables
 from mercer.lab.templates.triton_product import is_long_product
 
 REGISTERS = 16384  # entries of a row that one program can hold
+WINDOW = 3  # reads of one array for one entry: most of them lie across the borders of vectors
 LIMITS = {"entries": (256, 32768), "rows": (1, 256), "block": (32, 8192), "warps": (1, 32)}
 
 
@@ -21,9 +23,12 @@ def naive(graph: Graph, language: str = "triton") -> Schedule:
     return Schedule(language, stored=everything(graph))
 
 
-def fused(graph: Graph, *, size: str, language: str = "triton") -> Schedule:
-    """Everything fused that can be, rows held in registers where they fit."""
-    schedule = Schedule(language, joined=True, direct=True, default=Tiling(entries=2048))
+def fused(
+    graph: Graph, *, size: str, language: str = "triton", stored: tuple[str, ...] = ()
+) -> Schedule:
+    """Everything fused that can be but what is stored, rows held in registers where they fit."""
+    usual = Tiling(entries=2048)
+    schedule = Schedule(language, stored=stored, joined=True, direct=True, default=usual)
     arranged = plan(graph, schedule, size=size)
     at = graph.names.index(size)
     tilings = {step.name: _usual(step, at) for step in arranged.kernels}
@@ -81,6 +86,12 @@ def openings(graph: Graph, *, size: str, language: str = "triton") -> Iterator[S
     yield naive(graph, language)
     best = fused(graph, size=size, language=language)
     yield best
+    layouts = [step.layout for step in plan(graph, best, size=size).kernels]
+    if any(layout is not None and layout.places >= WINDOW for layout in layouts):
+        narrow: dict[str, object] = {"vectors": False, "warps": 2.0}
+        yield replace(best, tilings={k: _changed(t, narrow) for k, t in best.tilings.items()})
+    if small := tables(graph, size=size):
+        yield fused(graph, size=size, language=language, stored=small)
     steps: tuple[dict[str, object], ...] = (
         {"warps": 2.0},
         {"entries": 2.0, "block": 2.0},
@@ -153,6 +164,7 @@ def _variation(step: Step, tiling: Tiling, generator: random.Random) -> dict[str
     assert layout is not None
     moves: list[dict[str, object]] = [{"keep": k} for k in ("", "first", "last")]
     moves += [{"programs": p} for p in (0, 2, 4, 8)]
+    moves += [{"vectors": not tiling.vectors}] if layout.places >= WINDOW else []
     scaled = ["warps", "warps"]
     if not layout.passes:
         scaled += ["entries", "rows", "block"]

@@ -38,6 +38,9 @@ class Tiling:
     keep : {"", "first", "last"}
         What the cache does with what is read: nothing said; drop it first; hold it until the last
         pass.
+    vectors : bool
+        Whether a thread reads several neighbouring entries by one instruction. Where most reads
+        are off by an entry or two and so cannot, neighbouring threads should read neighbours.
     """
 
     form: str = "loop"
@@ -51,6 +54,7 @@ class Tiling:
     online: bool = False
     flat: bool = True
     keep: str = ""
+    vectors: bool = True
 
     def __post_init__(self) -> None:
         if self.form not in FORMS:

@@ -43,4 +43,4 @@ class Triangles(Windows):
         return self.add("point", "float", (node,), node.shape, torch.float32)
 
     def _whole(self, node: Node) -> Node:
-        return self.add("point", "int", (node,), node.shape, torch.int64)
+        return self.add("point", "position", (node,), node.shape, torch.int64)

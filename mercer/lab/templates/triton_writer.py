@@ -86,8 +86,11 @@ class TritonWriter(TritonReductions):
     def _columns(self, space: int, start: str) -> list[str]:
         wide = ".to(tl.int64)" if self.largest >= 2**31 else ""
         first = f"{start} + " if start != "0" else ""
+        here = f"tl.arange(0, BLOCK{space})[None, :]"
+        if not self.tiling.vectors:  # the compiler takes the claim for all that it may know
+            here = f"tl.max_contiguous({here}, (1, 1))"
         return [
-            f"c{space} = ({first}tl.arange(0, BLOCK{space})[None, :]){wide}",
+            f"c{space} = ({first}{here}){wide}",
             f"m{space} = c{space} < {self.extent(self.column_extent(space))}",
         ]
 
