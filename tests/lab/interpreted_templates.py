@@ -4,7 +4,8 @@ import json
 import os
 import sys
 
-os.environ["TRITON_INTERPRET"] = "1"
+if __name__ == "__main__":  # Triton reads this when it is imported
+    os.environ["TRITON_INTERPRET"] = "1"
 
 import torch
 

@@ -59,7 +59,7 @@ MORE = [
 
 def interpreted(names, folder):
     if os.environ.get("TRITON_INTERPRET") == "1":
-        from tests.lab.interpreted_templates import errors  # it sets the variable
+        from tests.lab.interpreted_templates import errors
 
         return errors(str(folder), names)
     environment = {**os.environ, "TRITON_INTERPRET": "1", "OMP_NUM_THREADS": "1"}
