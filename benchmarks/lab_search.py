@@ -1,11 +1,12 @@
 """The built-in proposer against torch.compile on thirty memory-bound problems.
 
-    python benchmarks/lab_search.py [--seconds 390] [--out FOLDER] [--device cuda]
+    python benchmarks/lab_search.py [--seconds 220] [--jobs 16] [--out FOLDER] [--device cuda]
 
 The thirty are drawn at random (seed 0) from all problems with the tag "memory-bound", whatever the
-templates make of them. Every search starts from the naive program. Searches run in parallel, one
-holds the clock at a time; with --part several processes share the problems. In the end each best
-candidate is checked and timed anew, on fresh inputs. --merge puts the parts of a folder together.
+templates make of them. Every search starts from the naive program, in a process of its own; while
+one of them times, all others stand still, so the GPU and the cores are its own. In the end each
+best candidate is checked and timed anew, at all sizes and on other inputs. With --problems only
+those are searched, and the rest of the thirty count as not reached.
 """
 
 from __future__ import annotations
@@ -17,12 +18,15 @@ import json
 import os
 import pathlib
 import random
-import tempfile
-import threading
+import signal
+import subprocess
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from typing import Any
+
+import psutil
 
 from mercer.lab import Candidate
 from mercer.lab.evaluator import Evaluator
@@ -33,6 +37,9 @@ from mercer.lab.search import Budget, Database, Islands, Result, evolve
 from mercer.lab.timing import Machine, measure_machine
 
 LIMITS = Limits(memory=24 << 30, cpu_seconds=600, processes=512, scratch=2 << 30)
+TIMEOUT = 600.0  # seconds for one command: a process may stand still in the middle of it
+STILL = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+SETTLE = 0.05  # seconds in which a GPU finishes what stopped processes had asked for
 Row = dict[str, Any]
 
 
@@ -41,77 +48,114 @@ def thirty() -> list[str]:
 
 
 class Clock:
-    """Held by one thread of one process at a time."""
+    """Held by one search at a time; what else runs below the root is stopped meanwhile."""
 
-    def __init__(self, path: pathlib.Path) -> None:
-        self.threads, self.file = threading.Lock(), path.open("w")
+    def __init__(self, path: pathlib.Path, root: int) -> None:
+        self.file, self.root = path.open("w"), root
+        self.stopped: list[psutil.Process] = []
 
     def __enter__(self) -> None:
-        self.threads.acquire()
         fcntl.flock(self.file, fcntl.LOCK_EX)
+        try:
+            while fresh := self._stop():  # who was stopped may just have made another
+                self.stopped += fresh
+            time.sleep(SETTLE)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def __exit__(self, *error: object) -> None:
+        go_on(self.stopped)
+        self.stopped = []
         fcntl.flock(self.file, fcntl.LOCK_UN)
-        self.threads.release()
+
+    def _stop(self) -> list[psutil.Process]:
+        """Stop whoever runs but this process, what it started and who waits for it."""
+        own = psutil.Process()
+        mine = {own, *own.children(recursive=True), *own.parents()}
+        fresh = []
+        for process in psutil.Process(self.root).children(recursive=True):
+            with contextlib.suppress(psutil.Error):  # it has just ended
+                if process not in mine and process.status() not in STILL:
+                    process.suspend()
+                    fresh.append(process)
+        return fresh
 
 
-@dataclass
-class Searches:
-    """Searches that share a pool and a clock."""
+def go_on(processes: list[psutil.Process]) -> None:
+    for process in processes:
+        with contextlib.suppress(psutil.Error):
+            process.send_signal(signal.SIGCONT)
 
-    pool: Pool
-    machine: Machine
-    clock: Clock
-    out: pathlib.Path
-    size: str
-    language: str
-    begin: float
 
-    def evaluator(self, name: str, **more: Any) -> Evaluator:
-        shared = {"pool": self.pool, "machine": self.machine, "clock": self.clock}
-        return Evaluator(find(name), size=self.size, trusted=True, **shared, **more)
+class Search:
+    """One problem's search, in a process of its own."""
 
-    def search(self, name: str, ends: float) -> Row:
-        """Search from the naive program until a moment, and say what was found."""
-        row: Row = {"problem": name}
+    def __init__(self, name: str, options: argparse.Namespace) -> None:
+        gpu = options.device == "cuda"
+        self.name, self.seconds = name, options.seconds
+        self.out = pathlib.Path(options.out)
+        self.size = options.size or ("race" if gpu else "desk")
+        self.language = "triton" if gpu else "cpp"
+        self.clock = Clock(self.out / "clock", options.root or os.getpid())
+        self.pool = Pool(device=options.device, limits=LIMITS)
+        self.machine = self._machine(self.out / "machine.json", options.device)
+        self.row: Row = {"problem": name}
+
+    def _machine(self, path: pathlib.Path, device: str) -> Machine:
+        with self.clock:  # the first to come measures for all
+            if not path.exists():
+                path.write_text(json.dumps(asdict(measure_machine(device))))
+        return Machine(**json.loads(path.read_text()))
+
+    def evaluator(self, **more: Any) -> Evaluator:
+        return Evaluator(
+            find(self.name), size=self.size, trusted=True, pool=self.pool, machine=self.machine,
+            clock=self.clock, timeout=TIMEOUT, **more,
+        )  # fmt: skip
+
+    def run(self) -> None:
+        with self.pool:
+            self._keep(self._search)
+            if "source" in self.row:
+                self._keep(self._confirm)
+
+    def _keep(self, step: Any) -> None:
+        """Take a step and write down what has come to be known."""
         try:
-            row |= _found(self._evolve(name, max(5.0, ends - time.monotonic())))
+            self.row |= step()
         except Exception as error:
-            row["refused"] = f"{type(error).__name__}: {str(error)[:300]}"
-        outcome = row.get("search", row.get("refused"))
-        counts = f"{row.get('candidates')}, {row.get('failed')} failed"
-        print(f"{time.monotonic() - self.begin:.0f} s {name}: {outcome} of {counts}", flush=True)
-        return row
+            self.row["refused"] = f"{type(error).__name__}: {str(error)[:300]}"
+        (self.out / f"row-{self.name}.json").write_text(json.dumps(self.row, indent=1))
 
-    def _evolve(self, name: str, seconds: float) -> Result:
+    def _search(self) -> Row:
         quick = {"sizes": ("odd",), "layouts": ("contiguous",)}
-        database = Database(self.out / f"{name}.sqlite")
-        with contextlib.closing(database), self.evaluator(name, **quick) as evaluate:
-            return evolve(
-                find(name),
-                proposer=Proposer(find(name), size=self.size, language=self.language),
+        database = Database(self.out / f"{self.name}.sqlite")
+        begin = time.monotonic()
+        with contextlib.closing(database), self.evaluator(**quick) as evaluate:
+            result = evolve(
+                find(self.name),
+                proposer=Proposer(find(self.name), size=self.size, language=self.language),
                 evaluate=evaluate,
                 policy=Islands(),
-                budget=Budget(seconds=seconds),
+                budget=Budget(seconds=self.seconds),
                 database=database,
                 language=self.language,
             )
+        return {"search seconds": time.monotonic() - begin, **_found(result)}
 
-    def confirm(self, row: Row) -> Row:
-        """Check and time the best candidate anew, by all sizes and layouts and on other inputs."""
-        if "source" not in row:
-            return row
-        best = Candidate(row["source"], row["language"], "best")
-        try:
-            with self.evaluator(row["problem"], seed=1, rounds=15, seeds=2) as evaluate:
-                found = evaluate(best)
-            row["final"] = found.failure or found.baseline_seconds / found.seconds
-            row["seconds"], row["baseline_seconds"] = found.seconds, found.baseline_seconds
-            row["why"] = found.error or found.verdict.reason
-            row["floor"] = evaluate.floor
-        except Exception as error:
-            row["final"] = f"{type(error).__name__}: {str(error)[:300]}"
-        return row
+    def _confirm(self) -> Row:
+        """Check and time the best candidate anew, at all sizes and layouts and on other inputs."""
+        best = Candidate(self.row["source"], self.row["language"], "best")
+        with self.evaluator(seed=1, rounds=15, seeds=2) as evaluate:
+            found = evaluate(best)
+        return {
+            "final": found.failure or found.baseline_seconds / found.seconds,
+            "seconds": found.seconds,
+            "baseline_seconds": found.baseline_seconds,
+            "why": found.error or found.verdict.reason,
+            "floor": evaluate.floor,
+        }
 
 
 def _found(result: Result) -> Row:
@@ -128,67 +172,63 @@ def _found(result: Result) -> Row:
     return row
 
 
-def run(options: argparse.Namespace) -> None:
-    """Search all problems of a part, confirm what was found, and write the record."""
-    part, parts = map(int, options.part.split("/"))
-    names = (options.problems.split(",") if options.problems else thirty())[part::parts]
-    gpu = options.device == "cuda"
+def everything(options: argparse.Namespace) -> None:
+    """Search all problems side by side, and write the record."""
+    names = options.problems.split(",") if options.problems else thirty()
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    clock = Clock(pathlib.Path(tempfile.gettempdir()) / "lab_search.lock")
-    waves = -(-len(names) // options.threads)
-    ends = [begin + options.seconds * (k // options.threads + 1) / waves for k in range(len(names))]
-    with Pool(device=options.device, limits=LIMITS) as pool:
-        with clock:
-            machine = measure_machine(options.device)
-        print(machine, flush=True)
-        size = options.size or ("race" if gpu else "desk")
-        language = "triton" if gpu else "cpp"
-        searches = Searches(pool, machine, clock, out, size, language, begin)
-        with ThreadPoolExecutor(options.threads) as threads:
-            rows = list(threads.map(searches.search, names, ends))
-            searched = time.monotonic() - begin
-            (out / f"rows-{part}.json").write_text(json.dumps(rows, indent=1))
-            rows = list(threads.map(searches.confirm, rows))
-    record = {"machine": asdict(machine), "seconds": searched, "cores": os.cpu_count()}
-    record |= {"with final races": time.monotonic() - begin, "rows": rows}
-    (out / f"lab_search-{part}.json").write_text(json.dumps(record, indent=1))
+    root = str(options.root or os.getpid())
+
+    def alone(name: str) -> None:
+        command = [sys.executable, __file__, *sys.argv[1:], "--alone", name, "--root", root]
+        with (out / f"log-{name}.txt").open("w") as log:
+            code = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
+        print(f"{time.monotonic() - begin:.0f} s {name}: {code or 'done'}", flush=True)
+        if code:  # it may have died with the clock in its hands
+            go_on(psutil.Process().children(recursive=True))
+
+    with ThreadPoolExecutor(options.jobs) as threads:
+        list(threads.map(alone, names))
+    rows = [json.loads(p.read_text()) for p in sorted(out.glob("row-*.json"))]
+    done = {row["problem"] for row in rows}
+    rows += [{"problem": n, "refused": "not searched"} for n in thirty() if n not in done]
+    record = {
+        "machine": json.loads((out / "machine.json").read_text()),
+        "seconds": options.seconds,
+        "with final races": time.monotonic() - begin,
+        "cores": os.cpu_count(),
+        "rows": rows,
+    }
+    (out / "lab_search.json").write_text(json.dumps(record, indent=1) + "\n")
+    _print(rows)
 
 
-def merge(out: pathlib.Path) -> None:
-    """Put the parts together, and print a line a problem."""
-    parts = [json.loads(p.read_text()) for p in sorted(out.glob("lab_search-*.json"))]
-    rows = [row for part in parts for row in part["rows"]]
-    whole = {**parts[0], "seconds": max(p["seconds"] for p in parts), "rows": rows}
-    whole["with final races"] = max(p["with final races"] for p in parts)
-    (out / "lab_search.json").write_text(json.dumps(whole, indent=1) + "\n")
+def _print(rows: list[Row]) -> None:
     solved = [r for r in rows if isinstance(r.get("final"), float)]
-    rest = [r for r in rows if r not in solved]
-    for row in sorted(solved, key=lambda r: -r["final"]) + rest:
+    for row in sorted(solved, key=lambda r: -r["final"]) + [r for r in rows if r not in solved]:
         outcome = row.get("final", row.get("refused"))
-        print(f"{row['problem']:28} {outcome} {row.get('search')} {row.get('why', '')}")
-        if "search" not in row:
-            print(f"    {row.get('failures')}")
+        counts = f"{row.get('candidates')} candidates, {row.get('failed')} failed"
+        print(f"{row['problem']:28} {outcome} search {row.get('search')} {counts}")
     fast = sum(r["final"] >= 1.5 for r in solved)
-    print(f"{fast} of {len(rows)} at 1.5x or more; {whole['seconds']:.0f} s of search")
+    print(f"{fast} of {len(rows)} at 1.5x or more")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seconds", type=float, default=390.0)
+    parser.add_argument("--seconds", type=float, default=220.0, help="of each search")
     parser.add_argument("--problems", default="")
     parser.add_argument("--device", default="cuda")
-    parser.add_argument("--threads", type=int, default=15)
+    parser.add_argument("--jobs", type=int, default=16)
     parser.add_argument("--size", default="")
-    parser.add_argument("--part", default="0/1", help="k/n: every n-th problem from the k-th on")
     parser.add_argument("--out", default="lab_search")
-    parser.add_argument("--merge", action="store_true")
+    parser.add_argument("--alone", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--root", type=int, default=0, help="whose descendants stand still")
     options = parser.parse_args()
-    if options.merge:
-        merge(pathlib.Path(options.out))
+    if options.alone:
+        Search(options.alone, options).run()
     else:
-        run(options)
+        everything(options)
 
 
 if __name__ == "__main__":
