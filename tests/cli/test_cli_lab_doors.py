@@ -300,6 +300,24 @@ def test_what_a_profiled_program_prints_is_no_part_of_the_json(folder, capfd):
         assert text in shown.err
 
 
+def test_what_a_reference_prints_is_no_part_of_the_json(folder, monkeypatch, capfd):
+    def checked(problem, candidate, *, pool, device, seeds, verifier):
+        problem.reference("odd")(*problem.draw("odd", seed=0))
+        return Verdict(True, "right", "")
+
+    text = REFERENCE.format(returned="(print('in forward'), 2 * x)[1]", given=X)
+    (folder / "reference.py").write_text('print("at import")\n' + text)
+    (folder / "c.py").write_text(CANDIDATE)
+    monkeypatch.setattr(check_command, "open_pool", lambda *options: nullcontext())
+    monkeypatch.setattr(check_command, "check", checked)
+    line = ["check", "c.py", "--reference", "reference.py", "--device", "cpu", "--json"]
+    assert app.run(["lab", *line]) == 0
+    shown = capfd.readouterr()
+    assert json.loads(shown.out)["right"] is True
+    assert "at import" in shown.err
+    assert "in forward" in shown.err
+
+
 def test_a_profile_is_told_before_its_picture_fails(folder, monkeypatch, capsys):
     def full(trace, path):
         raise OSError(28, "No space left on device", str(path))

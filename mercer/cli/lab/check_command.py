@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from mercer.cli.bad_input import BadInput
-from mercer.cli.lab.live import say, waiting
+from mercer.cli.lab.live import Answer, say, waiting
 from mercer.cli.lab.place import device_of, open_pool
 from mercer.cli.lab.subject import problem_of, read_candidate
 from mercer.lab.verify import StaticVerifier, check
@@ -20,7 +19,7 @@ def check_candidate(
     isolation: str,
     seeds: int,
     static: bool,
-    as_json: bool,
+    answer: Answer | None,
 ) -> int:
     """Check a file, print the verdict, and return 0 if it is right, else 1."""
     if seeds < 1:
@@ -34,8 +33,8 @@ def check_candidate(
             verdict = check(of, candidate, pool=pool, device=device, seeds=seeds, verifier=verifier)
         except RuntimeError as error:
             raise BadInput(f"{of.name} cannot be checked: {error}") from error
-    if as_json:
-        print(json.dumps({"file": str(file), "problem": of.name, **verdict.json()}))
+    if answer is not None:
+        answer({"file": str(file), "problem": of.name, **verdict.json()})
     else:
         say(f"{file} for {of.name}: {verdict}")
     return 0 if verdict.right else 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from pathlib import Path
 from mercer.cli.bad_input import BadInput
 from mercer.cli.complain import complain
 from mercer.cli.lab.duration import seconds
-from mercer.cli.lab.live import counted, say, waiting
+from mercer.cli.lab.live import Answer, counted, say, waiting
 from mercer.cli.lab.model import LANGUAGES, proposer_of
 from mercer.cli.lab.place import check_place, device_of, open_pool
 from mercer.cli.lab.subject import read_reference
@@ -59,10 +58,9 @@ class Request:
     seed: int
     device: str
     isolation: str
-    as_json: bool
 
 
-def evolve_kernel(request: Request) -> int:
+def evolve_kernel(request: Request, answer: Answer | None) -> int:
     """Search, print what was found, and return 0 if a candidate was right, else 1."""
     limit = Budget(seconds=seconds(request.budget))
     if request.policy not in POLICIES:
@@ -114,8 +112,8 @@ def evolve_kernel(request: Request) -> int:
             except KeyboardInterrupt:
                 complain(_interrupted(database, problem, request.seed, path))
                 raise
-    if request.as_json:
-        print(json.dumps({"database": str(path), "baseline": baseline, **result.json()}))
+    if answer is not None:
+        answer({"database": str(path), "baseline": baseline, **result.json()})
     else:
         say(_told(result, baseline, path))
     return 0 if result.best is not None else 1

@@ -31,8 +31,10 @@ def list_(
 ) -> None:
     """List the problems."""
     from mercer.cli.lab.list_command import list_problems
+    from mercer.cli.lab.live import answering
 
-    list_problems(level, tag or [], as_json)
+    with answering(as_json) as answer:
+        list_problems(level, tag or [], answer)
 
 
 @lab.command()
@@ -53,10 +55,11 @@ def check(
     Its problem is that of --problem, of --reference, or of a first line "# problem: NAME".
     """
     from mercer.cli.lab.check_command import check_candidate
+    from mercer.cli.lab.live import answering
 
-    raise typer.Exit(
-        check_candidate(file, problem, reference, device, isolation, seeds, static, as_json)
-    )
+    with answering(as_json) as answer:
+        code = check_candidate(file, problem, reference, device, isolation, seeds, static, answer)
+    raise typer.Exit(code)
 
 
 @lab.command()
@@ -74,13 +77,14 @@ def race(
     as_json: Json = False,
 ) -> None:
     """Time candidates beside the reference, all in the same rounds."""
+    from mercer.cli.lab.live import answering
     from mercer.cli.lab.race_command import race_candidates
 
-    raise typer.Exit(
-        race_candidates(
-            files, problem, reference, size, baselines, precision, device, isolation, as_json
+    with answering(as_json) as answer:
+        code = race_candidates(
+            files, problem, reference, size, baselines, precision, device, isolation, answer
         )
-    )
+    raise typer.Exit(code)
 
 
 @lab.command()
@@ -97,9 +101,11 @@ def profile(
 
     The file is run in this process: profile only what you trust.
     """
+    from mercer.cli.lab.live import answering
     from mercer.cli.lab.profile_command import profile_script
 
-    profile_script(script, steps, device, draw, as_json)
+    with answering(as_json) as answer:
+        profile_script(script, steps, device, draw, answer)
 
 
 @lab.command()
@@ -126,12 +132,15 @@ def evolve(
 ) -> None:
     """Search for a fast kernel; Ctrl-C keeps all that was found."""
     from mercer.cli.lab.evolve_command import Request, evolve_kernel
+    from mercer.cli.lab.live import answering
 
     request = Request(
         problem, reference, budget, policy, model, model_name, language, baseline, size, database,
-        resume, seed, device, isolation, as_json,
+        resume, seed, device, isolation,
     )  # fmt: skip
-    raise typer.Exit(evolve_kernel(request))
+    with answering(as_json) as answer:
+        code = evolve_kernel(request, answer)
+    raise typer.Exit(code)
 
 
 @lab.command()
@@ -141,6 +150,8 @@ def report(
     as_json: Json = False,
 ) -> None:
     """Write a database of searches as one HTML page."""
+    from mercer.cli.lab.live import answering
     from mercer.cli.lab.report_command import report_searches
 
-    report_searches(database, out, as_json)
+    with answering(as_json) as answer:
+        report_searches(database, out, answer)

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
 
 from mercer.cli.bad_input import BadInput
-from mercer.cli.lab.live import counted
+from mercer.cli.lab.live import Answer, counted
 from mercer.lab.problems import catalogue
 
 
-def list_problems(level: int | None, tags: Sequence[str], as_json: bool) -> None:
+def list_problems(level: int | None, tags: Sequence[str], answer: Answer | None) -> None:
     """Print a line for each problem."""
     found = catalogue(level, tags=tags)
     if not found:
         raise BadInput(f"no problem of level {level} has the tags {', '.join(tags)}")
-    if as_json:
+    if answer is not None:
         rows = [
             {
                 "name": p.name,
@@ -29,7 +28,7 @@ def list_problems(level: int | None, tags: Sequence[str], as_json: bool) -> None
             }
             for p in found.values()
         ]
-        print(json.dumps(rows))
+        answer(rows)
         return
     console = Console(highlight=False)
     if not console.is_terminal:

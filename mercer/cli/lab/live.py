@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import ctypes
+import json
 import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
+from typing import Any, TypeAlias
 
 from rich.console import Console
 from rich.markup import escape
+
+Answer: TypeAlias = Callable[[Any], None]
 
 
 @contextmanager
@@ -42,6 +46,25 @@ def aside() -> Iterator[None]:
         _flush()
         os.dup2(stdout, 1)
         os.close(stdout)
+
+
+@contextmanager
+def answering(as_json: bool) -> Iterator[Answer | None]:
+    """Yield what takes a command's JSON, printed at its end; None where people read the answer.
+
+    With JSON, nothing else that runs inside writes to stdout: neither a user's file nor what it
+    calls.
+    """
+    if not as_json:
+        yield None
+        return
+    answers: list[Any] = []
+    try:
+        with aside():
+            yield answers.append
+    finally:
+        for answer in answers:
+            print(json.dumps(answer))
 
 
 def _flush() -> None:

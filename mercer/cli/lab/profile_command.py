@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 from collections.abc import Callable
-from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -13,13 +11,15 @@ from typing import Any
 from torch import Tensor
 
 from mercer.cli.bad_input import BadInput
-from mercer.cli.lab.live import aside, say, waiting
+from mercer.cli.lab.live import Answer, say, waiting
 from mercer.cli.lab.place import check_place, device_of
 from mercer.lab.in_brief import in_brief
 from mercer.lab.profile import Trace, chains, chains_text, profile
 
 
-def profile_script(script: Path, steps: int, device: str, draw: Path | None, as_json: bool) -> None:
+def profile_script(
+    script: Path, steps: int, device: str, draw: Path | None, answer: Answer | None
+) -> None:
     """Record a script, or read a trace, and print its metrics and candidates for fusion.
 
     Parameters
@@ -36,14 +36,13 @@ def profile_script(script: Path, steps: int, device: str, draw: Path | None, as_
         trace = Trace.read(script)
     else:
         place = device_of(device)
-        with aside() if as_json else nullcontext():
-            step, inputs = _step(script, place)
-            with waiting(f"profiling {script.name}"):
-                trace = profile(step, *inputs, steps=steps, device=place)
+        step, inputs = _step(script, place)
+        with waiting(f"profiling {script.name}"):
+            trace = profile(step, *inputs, steps=steps, device=place)
         trace.origin = script.name
     found = chains(trace) if trace.has_kernels else []
-    if as_json:
-        print(json.dumps({**trace.json(), "chains": [asdict(chain) for chain in found]}))
+    if answer is not None:
+        answer({**trace.json(), "chains": [asdict(chain) for chain in found]})
     else:
         say(trace.text())
         if trace.has_kernels:

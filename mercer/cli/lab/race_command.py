@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.table import Table
 
 from mercer.cli.bad_input import BadInput
 from mercer.cli.complain import complain
-from mercer.cli.lab.live import waiting
+from mercer.cli.lab.live import Answer, waiting
 from mercer.cli.lab.place import device_of, open_pool
 from mercer.cli.lab.subject import problem_of, read_candidate
 from mercer.lab.candidate import Candidate
@@ -32,7 +31,7 @@ def race_candidates(
     precision: float,
     device: str,
     isolation: str,
-    as_json: bool,
+    answer: Answer | None,
 ) -> int:
     """Race the files of each problem, print the times, and return 0 if a candidate finished."""
     against = [name.strip() for name in baselines.split(",") if name.strip()]
@@ -70,14 +69,14 @@ def race_candidates(
                 except KeyboardInterrupt as stop:
                     if str(stop):
                         complain(str(stop))
-                    if as_json and races:
-                        print(json.dumps([_finite(found.json()) for found in races]))
+                    if answer is not None and races:
+                        answer([_finite(found.json()) for found in races])
                     raise
             races.append(found)
-            if not as_json:
+            if answer is None:
                 _print(found, against)
-    if as_json:
-        print(json.dumps([_finite(found.json()) for found in races]))
+    if answer is not None:
+        answer([_finite(found.json()) for found in races])
     finished = [e for r in races for e in r.entries if e.right and e.name not in against]
     return 0 if finished else 1
 
