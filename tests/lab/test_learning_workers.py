@@ -205,7 +205,7 @@ def test_a_profile_tells_real_from_lazy_candidates():
             workers.submit(SOFTMAX, Candidate(body + b, "triton")).result(timeout=300)
             for b in (real, lazy)
         ]
-    assert [o.right for o in found] == [True, True]
+    assert [o.right for o in found] == [True, True], [o.feedback for o in found]
     assert found[0].coverage > 0.7
     assert found[1].coverage < 0.6
 

@@ -11,6 +11,7 @@ import torch
 
 from mercer.lab.problems import catalogue, find
 from mercer.lab.templates import Schedule, Tiling, Unsupported, emit, fused, naive, openings
+from mercer.lab.templates.plan import plan
 from mercer.lab.templates.tables import tables
 from tests.lab.traced import traced
 
@@ -26,6 +27,7 @@ ALONE = [  # one kernel that reads every array once, neighbours from the cache
     "factorisation_machine",
     "maximum_pooling",
     "packed_lower_triangle",
+    "bilinear_upsampling",
 ]
 MORE = [
     *ALONE,
@@ -163,8 +165,23 @@ def test_windows_are_tried_without_vectors_too():
     graph = traced(find("causal_convolution_silu"))
     apart = [s for s in openings(graph, size="race") if not all_vectors(s)]
     assert len(apart) == 1
-    assert emit(graph, apart[0], size="race").source.count("tl.max_contiguous(") == 1
+    assert emit(graph, apart[0], size="race").source.count("tl.multiple_of(") == 1
     assert all(all_vectors(s) for s in openings(traced(find("softmax")), size="race"))
+
+
+@pytest.mark.parametrize(("name", "places"), [("heat_step", 4), ("edge_strength", 3)])
+def test_columns_that_turn_or_fold_back_are_still_said_to_be_neighbours(name, places):
+    graph = traced(find(name))
+    text = emit(graph, fused(graph, size="race"), size="race").source
+    assert text.count("tl.multiple_of(tl.max_contiguous(v") == places
+
+
+def test_a_tile_does_not_span_a_short_axis():
+    graph = traced(find("space_to_depth"))
+    layout = plan(graph, fused(graph, size="race"), size="race").kernels[0].layout
+    assert layout.crossed is None
+    graph = traced(find("transposition"))
+    assert plan(graph, fused(graph, size="race"), size="race").kernels[0].layout.crossed
 
 
 def all_vectors(schedule):

@@ -48,7 +48,7 @@ class Explorer(Roots):
         self._relate()
         found = Layout(
             self.rows, self.spaces, self.reductions, done, self.backwards, self.fast,
-            self.splits, self.sizes, max(self.places.values(), default=1),
+            self.splits, self.sizes, max(self.places.values(), default=1), self.raced,
         )  # fmt: skip
         self._refuse_idle(found)
         return found

@@ -8,6 +8,8 @@ from mercer.lab.templates.axis import Axis, Index
 from mercer.lab.templates.extent import Extent, product
 from mercer.lab.templates.graph import Node
 
+SPAN = 16  # neighbours that a tile should hold at least
+
 
 class Store(Exception):
     """The array cannot be computed inside the kernel that asks for it: it must be stored first."""
@@ -54,6 +56,8 @@ class Layout:
         The axes that had to be cut in two.
     places : int
         At how many places the array that is read most is read for one entry.
+    raced : int
+        Which of the sizes it should be fast at.
     """
 
     rows: list[Axis]
@@ -65,6 +69,7 @@ class Layout:
     splits: dict[str, tuple[Axis, Axis]]
     sizes: int
     places: int = 1
+    raced: int = 0
 
     @property
     def lane(self) -> Axis | None:
@@ -79,10 +84,12 @@ class Layout:
     def crossed(self) -> Axis | None:
         """Where nothing is reduced: the axis that much is contiguous along, if it is not the last.
 
-        A tile has to span both, as in a transposition.
+        A tile has to span both, as in a transposition; across a short axis that gains nothing.
         """
         axes = [] if self.passes else self.spaces[0]
-        across = [a for a in axes[:-1] if self.fast.get(a.name, 0) > 0]
+        across = [
+            a for a in axes[:-1] if self.fast.get(a.name, 0) > 0 and a.extent[self.raced] >= SPAN
+        ]
         best = max(across, key=lambda a: self.fast[a.name], default=None)
         if best is None or 4 * self.fast[best.name] < sum(self.fast.values()):
             return None

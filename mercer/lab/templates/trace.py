@@ -38,6 +38,7 @@ DECOMPOSED = [
     aten.native_batch_norm,
     aten._native_batch_norm_legit,
     aten._native_batch_norm_legit_functional,
+    aten.upsample_bilinear2d,
 ]
 KEPT = [aten._cdist_forward.default, aten.var_mean.correction, aten.var.correction]
 

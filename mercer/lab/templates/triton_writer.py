@@ -88,7 +88,7 @@ class TritonWriter(TritonReductions):
         first = f"{start} + " if start != "0" else ""
         here = f"tl.arange(0, BLOCK{space})[None, :]"
         if not self.tiling.vectors:  # the compiler takes the claim for all that it may know
-            here = f"tl.max_contiguous({here}, (1, 1))"
+            here = f"tl.multiple_of({here}, (1, 1))"
         return [
             f"c{space} = ({first}{here}){wide}",
             f"m{space} = c{space} < {self.extent(self.column_extent(space))}",
@@ -174,6 +174,18 @@ class TritonWriter(TritonReductions):
         policy = ', eviction_policy="evict_first"' if self.tiling.keep == "first" else ""
         mask = f", mask={' & '.join(masks)}" if masks else ""
         return [f"tl.store({pointer}, {text}{mask}{policy})"]
+
+    def neighbours(self, place: Value) -> Value:
+        """Tell the compiler that most neighbours along the columns stand side by side.
+
+        Threads then go along the columns, not the rows. No two entries are read by one instruction,
+        as places that are multiples of nothing are no vector's: the claim may be wrong here and
+        there, where a circle closes.
+        """
+        if place.space < 0:
+            return place
+        beside = f"tl.max_contiguous({place.text}, (1, BLOCK{place.space}))"
+        return self.named(f"tl.multiple_of({beside}, (1, 1))", "int", place)
 
     # -- passes ------------------------------------------------------------------------------
 
