@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 PIP := $(VENV)/bin/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test check mutants
+.PHONY: demo test gpu check mutants
 
 # torch goes first and alone, so that nothing else asks for another build of it.
 $(VENV)/.torch: constraints.txt
@@ -27,6 +27,10 @@ demo: $(VENV)/.demo
 # Two processes of one thread each: most tests are too small for two threads.
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n 2 --dist loadfile
+
+# Alone, and not side by side: some of them look at the clock.
+gpu: $(VENV)/.dev
+	$(VENV)/bin/python -m pytest -m gpu
 
 mutants: $(VENV)/.dev
 	$(VENV)/bin/python tests/mutants.py

@@ -137,8 +137,9 @@ class TritonReductions(Writer):
             f"{name} = {name}_u * {name}_c",
         ]
         if self.parted:
-            for state in ("_c", "_u", "_q"):
-                walk.after += self.keep(name + state, "float")
+            kept = [self.keep(name + state, "float") for state in ("_c", "_u", "_q")]
+            # The count last: Triton 3.6 fails where the loop runs once and it is stored first.
+            walk.after += [line for lines in reversed(kept) for line in lines]
         return Value(name, "float", 0, True), Value(f"{name}_q", "float", 0, True)
 
     def keep(self, name: str, kind: str) -> list[str]:
