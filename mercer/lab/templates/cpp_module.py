@@ -22,6 +22,7 @@ SOURCE = r"""
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <vector>
 
@@ -49,6 +50,30 @@ VECTOR double expm1(double) noexcept;
 }
 #endif
 
+// 2^n e^r with |r| <= log(2) / 2, e^r by Cephes' polynomial, 2^n in two steps. The library's vector
+// function takes the masked, whose exponential is zero, one by one.
+static inline float exponential(float x) {
+    float c = x < -104.0f ? -104.0f : x;
+    c = c > 89.0f ? 89.0f : c;
+    const float n = std::floor(c * 1.44269504f + 0.5f);
+    const float r = (c - n * 0.693359375f) + n * 2.12194440e-4f;
+    float p = 1.9875691500e-4f;
+    p = p * r + 1.3981999507e-3f;
+    p = p * r + 8.3334519073e-3f;
+    p = p * r + 4.1665795894e-2f;
+    p = p * r + 1.6666665459e-1f;
+    p = p * r + 5.0000001201e-1f;
+    p = p * r * r + r + 1.0f;
+    const int32_t k = int32_t(n), half = k >> 1;
+    const int32_t low = (half + 127) << 23, high = (k - half + 127) << 23;
+    float a, b;
+    std::memcpy(&a, &low, sizeof a);
+    std::memcpy(&b, &high, sizeof b);
+    return p * a * b;
+}
+
+static inline double exponential(double x) { return std::exp(x); }
+
 static inline double log_add(double a, double b) {
     const double m = a > b ? a : b;
     return std::isinf(m) ? m : m + std::log(std::exp(a - m) + std::exp(b - m));
@@ -56,7 +81,7 @@ static inline double log_add(double a, double b) {
 '''
 CALLS = '''"""
 VECTOR = ("-lmvec",) if platform.machine() == "x86_64" else ()
-FLAGS = ("-fopenmp", "-Wl,--no-as-needed", *VECTOR, "-lm")
+FLAGS = ("-fopenmp", "-fno-trapping-math", "-Wl,--no-as-needed", *VECTOR, "-lm")
 TYPES = {torch.float32: "float", torch.float64: "double"}
 LIBRARIES = {}
 

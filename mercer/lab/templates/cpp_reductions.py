@@ -56,10 +56,10 @@ class CppReductions(Writer):
         return f"v{self.counter}"
 
     def _sum(self, node: Node) -> str:
-        """The type in which a reduction is held."""
+        """The type in which a reduction is held: of a row that fits into the cache, its own."""
         kind = kind_of(node.inputs[0].dtype)
         if node.op in ("sum", "moment"):
-            return SUMS[kind]
+            return "T" if kind == "float" and self.tiling.form == "whole" else SUMS[kind]
         return TYPES["int" if kind == "bool" else kind]
 
     # -- along the columns -----------------------------------------------------------------------

@@ -7,15 +7,18 @@ from dataclasses import replace
 from typing import Any
 
 from mercer.lab.templates.axis import Axis, Value
-from mercer.lab.templates.cpp_reductions import START, TYPES, CppReductions
+from mercer.lab.templates.cpp_reductions import START, TYPES
+from mercer.lab.templates.cpp_rows import CppRows
 from mercer.lab.templates.dialect import CPP
 from mercer.lab.templates.extent import product
 from mercer.lab.templates.graph import Node
 from mercer.lab.templates.walk import kind_of
 from mercer.lab.templates.writer import Kernel, Pass, indented
 
+IN_MEMORY = TYPES | {"bool": "uint8_t"}  # GCC vectorises no loop that reads a bool
 
-class CppWriter(CppReductions):
+
+class CppWriter(CppRows):
     """Writes `extern "C"` functions.
 
     Where memory is contiguous along a row axis, `lanes` neighbouring rows go through the columns
@@ -26,10 +29,15 @@ class CppWriter(CppReductions):
 
     def kernel(self, name: str) -> Kernel:
         """Return the text of the function."""
-        body = self._programs(self.body())
+        if self.tiling.form == "whole" and not self.parted:
+            first = CppWriter(self.layout, replace(self.tiling, form="loop"), self.stored)
+            first.body()
+            self.wanted = first.repeated
+        body = self.body()
+        body = self._programs([*self.buffers(), *body])
         written = self.layout.written
         arrays = [*self.loaded, *(node.name for node in written)]
-        types = {n.name: TYPES[kind_of(n.dtype)] for n in [*self.loaded.values(), *written]}
+        types = {n.name: IN_MEMORY[kind_of(n.dtype)] for n in [*self.loaded.values(), *written]}
         outputs = {node.name for node in written}
         signature = [
             f"{'' if a in outputs else 'const '}{types[a]}* __restrict {a}_p" for a in arrays
@@ -145,6 +153,7 @@ class CppWriter(CppReductions):
         """Read an entry."""
         kind = kind_of(node.dtype)
         text = f"{node.name}_p[{offset.text}]"
+        text = f"({text} != 0)" if kind == "bool" else text
         parts = [offset]
         if self.guards:
             parts += self.guards
@@ -163,6 +172,7 @@ class CppWriter(CppReductions):
     def begin(self, space: int) -> Pass:
         """Start a walk along the columns."""
         self.scopes[1] = {}
+        self.passed += 1
         self.walk, self.plain, self.clauses = Pass(space), True, []
         return self.walk
 

@@ -22,11 +22,11 @@ TRITON = {
     "float": "{0}", "int": "{0}", "position": "{0}.to(tl.int32)",
 }  # fmt: skip
 CPP = TRITON | {
-    "abs": "std::abs({0})", "exp": "std::exp({0})", "exp2": "std::exp2({0})",
+    "abs": "std::abs({0})", "exp": "exponential({0})", "exp2": "std::exp2({0})",
     "expm1": "std::expm1({0})", "log": "std::log({0})", "log2": "std::log2({0})",
     "log10": "std::log10({0})", "log1p": "std::log1p({0})", "sqrt": "std::sqrt({0})",
     "rsqrt": "(T(1) / std::sqrt({0}))", "tanh": "std::tanh({0})",
-    "sigmoid": "(T(1) / (T(1) + std::exp(-{0})))", "erf": "std::erf({0})",
+    "sigmoid": "(T(1) / (T(1) + exponential(-{0})))", "erf": "std::erf({0})",
     "sin": "std::sin({0})", "cos": "std::cos({0})", "relu": "({0} < 0 ? T(0) : {0})",
     "maximum": "({0} > {1} || {0} != {0} ? {0} : {1})",
     "minimum": "({0} < {1} || {0} != {0} ? {0} : {1})",

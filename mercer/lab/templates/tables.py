@@ -7,7 +7,10 @@ from collections.abc import Iterator
 
 from mercer.lab.templates.graph import Graph, Node
 
-COSTLY = {"exp", "exp2", "log", "log2", "pow", "sin", "cos", "tanh", "erf"}
+COSTLY = {
+    "exp", "exp2", "expm1", "log", "log2", "log10", "log1p", "pow", "sin", "cos", "tanh", "sigmoid",
+    "erf",
+}  # fmt: skip
 MANY = 8  # readers' entries for each entry
 
 
