@@ -13,20 +13,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import fcntl
 import json
 import os
 import pathlib
 import random
-import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 import psutil
+from quiet import Clock, go_on, watch
 
 from mercer.lab import Candidate
 from mercer.lab.evaluator import Evaluator
@@ -38,54 +38,11 @@ from mercer.lab.timing import Machine, measure_machine
 
 LIMITS = Limits(memory=24 << 30, cpu_seconds=600, processes=512, scratch=2 << 30)
 TIMEOUT = 600.0  # seconds for one command: a process may stand still in the middle of it
-STILL = (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
-SETTLE = 0.05  # seconds in which a GPU finishes what stopped processes had asked for
 Row = dict[str, Any]
 
 
 def thirty() -> list[str]:
     return sorted(random.Random(0).sample(sorted(catalogue(tags=["memory-bound"])), 30))
-
-
-class Clock:
-    """Held by one search at a time; what else runs below the root is stopped meanwhile."""
-
-    def __init__(self, path: pathlib.Path, root: int) -> None:
-        self.file, self.root = path.open("w"), root
-        self.stopped: list[psutil.Process] = []
-
-    def __enter__(self) -> None:
-        fcntl.flock(self.file, fcntl.LOCK_EX)
-        try:
-            while fresh := self._stop():  # who was stopped may just have made another
-                self.stopped += fresh
-            time.sleep(SETTLE)
-        except BaseException:
-            self.__exit__()
-            raise
-
-    def __exit__(self, *error: object) -> None:
-        go_on(self.stopped)
-        self.stopped = []
-        fcntl.flock(self.file, fcntl.LOCK_UN)
-
-    def _stop(self) -> list[psutil.Process]:
-        """Stop whoever runs but this process, what it started and who waits for it."""
-        own = psutil.Process()
-        mine = {own, *own.children(recursive=True), *own.parents()}
-        fresh = []
-        for process in psutil.Process(self.root).children(recursive=True):
-            with contextlib.suppress(psutil.Error):  # it has just ended
-                if process not in mine and process.status() not in STILL:
-                    process.suspend()
-                    fresh.append(process)
-        return fresh
-
-
-def go_on(processes: list[psutil.Process]) -> None:
-    for process in processes:
-        with contextlib.suppress(psutil.Error):
-            process.send_signal(signal.SIGCONT)
 
 
 class Search:
@@ -178,10 +135,11 @@ def everything(options: argparse.Namespace) -> None:
     out = pathlib.Path(options.out)
     out.mkdir(parents=True, exist_ok=True)
     begin = time.monotonic()
-    root = str(options.root or os.getpid())
+    root = options.root or os.getpid()
+    threading.Thread(target=watch, args=(out / "clock", root), daemon=True).start()
 
     def alone(name: str) -> None:
-        command = [sys.executable, __file__, *sys.argv[1:], "--alone", name, "--root", root]
+        command = [sys.executable, __file__, *sys.argv[1:], "--alone", name, "--root", str(root)]
         with (out / f"log-{name}.txt").open("w") as log:
             code = subprocess.run(command, stdout=log, stderr=log, check=False).returncode
         print(f"{time.monotonic() - begin:.0f} s {name}: {code or 'done'}", flush=True)
