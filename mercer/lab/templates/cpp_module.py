@@ -29,7 +29,6 @@ SOURCE = r"""
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define VECTOR __attribute__((simd("notinbranch")))
 extern "C" {
-VECTOR float expf(float) noexcept;
 VECTOR double exp(double) noexcept;
 VECTOR float logf(float) noexcept;
 VECTOR double log(double) noexcept;
@@ -81,6 +80,7 @@ static inline double log_add(double a, double b) {
 '''
 CALLS = '''"""
 VECTOR = ("-lmvec",) if platform.machine() == "x86_64" else ()
+# Without trapping-math, GCC makes vectors of selections, too.
 FLAGS = ("-fopenmp", "-fno-trapping-math", "-Wl,--no-as-needed", *VECTOR, "-lm")
 TYPES = {torch.float32: "float", torch.float64: "double"}
 LIBRARIES = {}

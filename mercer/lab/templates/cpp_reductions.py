@@ -56,7 +56,7 @@ class CppReductions(Writer):
         return f"v{self.counter}"
 
     def _sum(self, node: Node) -> str:
-        """The type in which a reduction is held: of a row that fits into the cache, its own."""
+        """The type in which a reduction is held: a row that is held whole is added in its own."""
         kind = kind_of(node.inputs[0].dtype)
         if node.op in ("sum", "moment"):
             return "T" if kind == "float" and self.tiling.form == "whole" else SUMS[kind]

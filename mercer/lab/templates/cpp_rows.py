@@ -22,7 +22,7 @@ class CppRows(CppReductions):
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.wanted: set[Entry] = set()
-        self.passed = 0  # passes that were begun
+        self.begun = 0  # passes so far
         self._computed: dict[Entry, set[int]] = {}  # in which passes
         self._kept: dict[Entry, tuple[str, int]] = {}  # where, and since which pass
 
@@ -48,15 +48,15 @@ class CppRows(CppReductions):
         entry = (node.name, index, space)
         if node.op not in COSTLY or space < 0 or self.guards or self.lane is not None:
             return super()._point(node, index)
-        if entry in self._kept and self._kept[entry][1] < self.passed:
+        if entry in self._kept and self._kept[entry][1] < self.begun:
             text = f"{self._kept[entry][0]}[{self._linear(space)}]"
             return self.named(text, "float", Value("", "float", 1, True, space))
         value = super()._point(node, index)
         if value.level != 1 or kind_of(node.dtype) != "float":
             return value
-        self._computed.setdefault(entry, set()).add(self.passed)
+        self._computed.setdefault(entry, set()).add(self.begun)
         if entry in self.wanted and entry not in self._kept:
             name = f"{node.name}_h{len(self._kept)}"
-            self._kept[entry] = name, self.passed
+            self._kept[entry] = name, self.begun
             self.lines[1].append(f"{name}[{self._linear(space)}] = {value.text};")
         return value

@@ -29,7 +29,7 @@ class CppWriter(CppRows):
 
     def kernel(self, name: str) -> Kernel:
         """Return the text of the function."""
-        if self.tiling.form == "whole" and not self.parted:
+        if self.tiling.form == "whole":
             first = CppWriter(self.layout, replace(self.tiling, form="loop"), self.stored)
             first.body()
             self.wanted = first.repeated
@@ -172,7 +172,7 @@ class CppWriter(CppRows):
     def begin(self, space: int) -> Pass:
         """Start a walk along the columns."""
         self.scopes[1] = {}
-        self.passed += 1
+        self.begun += 1
         self.walk, self.plain, self.clauses = Pass(space), True, []
         return self.walk
 

@@ -18,7 +18,8 @@ class Tiling:
     ----------
     form : {"whole", "loop", "split"}
         A program holds whole rows in registers; walks along its rows block by block; or several
-        programs share a row, and a second kernel puts their parts together.
+        programs share a row, and a second kernel puts their parts together. In C++ "whole" keeps
+        costly entries from pass to pass, and adds rows in their own precision.
     entries : int
         Entries that a program holds at once where rows are whole, or nothing is reduced.
     rows, block : int
