@@ -54,3 +54,17 @@ class Parts(nn.Module):
     def forward(self, x):
         far, steps = 3 * x + 20, x.floor().clamp(-1, 1)
         return torch.logsumexp(4 * x, 1), far.var(1), (-1 - x.abs()).amax(1), steps.argmin(1)
+
+
+@problem(1, {"odd": (3, 5, 37), "race": (64, 32, 96)})
+class Waves(nn.Module):
+    """Costly functions: of positions, read often; of positions, read once; of an input."""
+
+    @staticmethod
+    def arguments(images, rows, columns):
+        return [normal(images, rows, columns), normal(rows, columns)]
+
+    def forward(self, x, y):
+        _, rows, columns = x.shape
+        places = torch.arange(rows)[:, None] * torch.arange(columns)
+        return x * torch.cos(places) + x * torch.exp(y), y * torch.sin(places)

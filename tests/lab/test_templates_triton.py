@@ -13,6 +13,7 @@ from mercer.lab.problems import catalogue, find
 from mercer.lab.templates import Schedule, Tiling, Unsupported, emit, fused, naive, openings
 from mercer.lab.templates.plan import plan
 from mercer.lab.templates.tables import tables
+from tests.lab.template_cases import Waves
 from tests.lab.traced import traced
 
 triton = pytest.importorskip("triton")
@@ -156,8 +157,13 @@ def test_a_costly_table_is_computed_once_where_many_entries_read_it():
     assert "power(" not in last
 
 
+def test_tables_depend_on_no_input_and_are_read_often():
+    graph = traced(Waves)
+    assert [graph.node(name).op for name in tables(graph, size="race")] == ["cos"]
+
+
 @pytest.mark.parametrize("name", ["softmax", "layer_norm", "bias_gelu", "mish"])
-def test_what_depends_on_the_inputs_is_no_table(name):
+def test_most_programs_have_no_table(name):
     assert tables(traced(find(name)), size="race") == ()
 
 
