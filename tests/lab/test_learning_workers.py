@@ -17,6 +17,8 @@ from mercer.lab.learning.station import DOUBLE, TWICE
 from mercer.lab.problems import find
 from mercer.lab.sandbox import Pool
 from mercer.lab.timing import Machine
+from mercer.lab.timing.contender import Contender
+from mercer.lab.timing.course import Course
 
 SOFTMAX = find("softmax")
 
@@ -175,6 +177,17 @@ def test_a_cuda_context_that_is_poisoned_ends_with_its_worker():
         good = workers.submit(SOFTMAX, GOOD).result(timeout=300)
     assert not bad.right
     assert good.right
+
+
+def test_a_profile_is_of_the_calls_that_were_timed():
+    course = Course(SOFTMAX, "small", device="cpu", dtype=torch.float32, seed=0)
+    with Pool(handler=HANDLER) as pool, Contender(pool, course, GOOD, timeout=60) as contender:
+        worker = contender.session.worker
+        early = worker.request({"command": "profile"}, timeout=60)
+        assert not early["ok"]
+        assert "time must come before profile" in early["error"]
+        contender.rehearse(len(course.sets))
+        assert worker.request({"command": "profile"}, timeout=60) == {"ok": True, "kernels": {}}
 
 
 @pytest.mark.gpu

@@ -152,8 +152,9 @@ class Examination:
         course = Course(problem, size, device=pool.device, dtype=torch.float32, seed=seed)
         try:
             with Contender(pool, course, candidate, timeout=self.timeout) as contender:
+                contender.rehearse(len(course.sets))
                 reply = contender.session.worker.request(
-                    {"command": "profile", "calls": len(course.sets)}, timeout=self.timeout
+                    {"command": "profile"}, timeout=self.timeout
                 )
         except (WorkerLost, Refused):
             return 0.0

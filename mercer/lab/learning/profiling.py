@@ -21,15 +21,14 @@ class ProfilingHarness(Harness):
     def __call__(self, command: dict[str, Any]) -> dict[str, Any]:
         """Carry out one command and return what JSON carries."""
         if command.get("command") == "profile":
-            return self.profile(command)
+            return self.profile()
         return super().__call__(command)
 
-    def profile(self, command: dict[str, Any]) -> dict[str, Any]:
-        """Reply the microseconds of each kernel, by name, in a step of so many calls."""
+    def profile(self) -> dict[str, Any]:
+        """Reply the microseconds of each kernel, by name, in the calls that were timed last."""
         laps = self._laps
-        if laps is None:
-            raise ValueError("prepare must come before profile")
-        trace = profile(
-            lambda: laps.run(command["calls"]), steps=3, device=self.device, shapes=False
-        )
+        if laps is None or not laps.kept:
+            raise ValueError("time must come before profile")
+        calls = len(laps.kept)
+        trace = profile(lambda: laps.run(calls), steps=3, device=self.device, shapes=False)
         return {"kernels": kernel_times(trace)}

@@ -92,20 +92,21 @@ class Course:
         """Return how what a timed call returned is wrong, or "".
 
         A random sample of entries of each output is held against the reference in float64, with
-        the tolerance of `mercer.lab.verify`.
+        the tolerance of `mercer.lab.verify`. All of it is computed where the reference runs: inputs
+        of a race are large.
         """
         if [d.get("type") for d in outputs.described].count("Tensor") != len(outputs.described):
             return "forward must return plain tensors"
-        point = self._point(inputs)
+        point = self._point(inputs).on(self.device)
         exact_point = point.to(torch.float64)
-        generator = torch.Generator().manual_seed(self._chance.getrandbits(32))
+        chance, signs = self._generator("cpu"), self._generator(self.device)
         picks = [
-            torch.randint(max(y.numel(), 1), (min(SAMPLE, y.numel()),), generator=generator)
+            torch.randint(max(y.numel(), 1), (min(SAMPLE, y.numel()),), generator=chance)
             for y in self.expected
         ]
         working = self._sampled(point, self.dtype, picks)
         exact = self._sampled(exact_point, torch.float64, picks)
-        other = exact_point.replaced(perturbed(exact_point.tensors(), self.dtype, generator))
+        other = exact_point.replaced(perturbed(exact_point.tensors(), self.dtype, signs))
         moved = self._sampled(other, torch.float64, picks)
         for k, (y, pick) in enumerate(zip(outputs.tensors, picks)):
             found = y.flatten()[pick]
@@ -127,6 +128,9 @@ class Course:
                 share = 100 * float(wrong.double().mean())
                 return f"output {k} of a timed call is wrong in {share:.3g} % of its entries"
         return ""
+
+    def _generator(self, device: str) -> torch.Generator:
+        return torch.Generator(device).manual_seed(self._chance.getrandbits(32))
 
     def _sampled(self, point: Point, dtype: torch.dtype, picks: list[Tensor]) -> list[Tensor]:
         found, _ = self._reference(point, dtype)

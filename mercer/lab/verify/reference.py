@@ -51,6 +51,10 @@ class Point:
         """Return it with every floating tensor in `dtype`."""
         return self.replaced([x.to(dtype) if x.is_floating_point() else x for x in self.tensors()])
 
+    def on(self, device: str) -> Point:
+        """Return it with every tensor on a device."""
+        return self.replaced([x.to(device) for x in self.tensors()])
+
 
 class Unusable(TypeError, ValueError):
     """A reference that cannot be called, or that returns what nothing can be compared with.

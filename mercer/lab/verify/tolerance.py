@@ -94,7 +94,7 @@ def perturbed(
         Those that are not floating are returned as they are.
     dtype : torch.dtype
     generator : torch.Generator, optional
-        Of the signs; None moves all away from zero. Zeros stay.
+        Of the signs, drawn on its own device; None moves all away from zero. Zeros stay.
     """
     moved = []
     for x in tensors:
@@ -103,7 +103,8 @@ def perturbed(
             continue
         step = unit_in_last_place(x, dtype) * torch.sign(x)
         if generator is not None:
-            signs = torch.randint(2, x.shape, generator=generator) * 2.0 - 1.0
+            device = generator.device
+            signs = torch.randint(2, x.shape, generator=generator, device=device) * 2.0 - 1.0
             step = step * signs.to(x)
         moved.append(x + step)
     return moved
