@@ -104,7 +104,7 @@ class Search:
     def _confirm(self) -> Row:
         """Check and time the best candidate anew, at all sizes and layouts and on other inputs."""
         best = Candidate(self.row["source"], self.row["language"], "best")
-        with self.evaluator(seed=1, rounds=15, seeds=2) as evaluate:
+        with self.evaluator(seed=1, rounds=15, block=0.05, seeds=2) as evaluate:
             found = evaluate(best)
         return {
             "final": found.failure or found.baseline_seconds / found.seconds,

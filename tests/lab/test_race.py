@@ -37,7 +37,7 @@ def candidate(body, name):
 
 
 HONEST = candidate("return self.right(x)", "honest")
-SLOW = candidate("time.sleep(0.02)\nreturn self.right(x)", "slow")
+SLOW = candidate("time.sleep(0.1)\nreturn self.right(x)", "slow")
 CHEATS = {
     # It does not know which call is the last: one in three is a lie.
     "skips": "return self.right(x) if self.calls % 3 else torch.zeros_like(x)",
@@ -64,7 +64,7 @@ def test_race_ranks_and_explains(pool):
     found = race(find("softmax"), [HONEST, SLOW], pool=pool, machine=FAST, **QUICK)
     eager, honest, slow = found.entries
     assert (eager.right, honest.right, slow.right) == (True, True, True)
-    assert slow.seconds > 0.02
+    assert slow.seconds > 0.1
     assert slow.seconds > 3 * honest.seconds
     assert slow.speedups["eager"].median < 1 / 3
     assert 6 <= len(honest.rounds) <= 8

@@ -66,7 +66,7 @@ def test_a_second_run_sees_inputs_of_its_own(pool):
             session.time(6)
             starts.add(tuple(session._starts))
             inputs, outputs = session.deliver(1)
-            truth = truth_for(p.Softmax, Case("small"), inputs)
+            truth = truth_for(p.Softmax, Case("small"), inputs())
             margins.append(agree(truth, outputs.tensors).margin)
     assert len(starts) > 1
     assert margins[0] < 1 < max(margins)

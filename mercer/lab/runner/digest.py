@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,10 @@ def digest(tensor: Tensor) -> Tensor:
     tensor = tensor.detach().resolve_conj().resolve_neg()
     if tensor.is_complex():
         tensor = torch.view_as_real(tensor)
-    return tensor.view(WORDS[tensor.element_size()]).sum(dtype=torch.int64)
+    words = tensor.view(WORDS[tensor.element_size()])
+    if words.device.type == "cpu":  # NumPy widens as it sums, ten times as fast as PyTorch
+        return torch.tensor(words.numpy().sum(dtype=np.int64))
+    return words.sum(dtype=torch.int64)
 
 
 def digests(tensors: list[Tensor]) -> list[int]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -190,17 +190,22 @@ class Session:
         self._seen = seen if isinstance(seen, list) else []
         return seconds
 
-    def deliver(self, index: int) -> tuple[list[Tensor], Outputs]:
+    def deliver(self, index: int) -> tuple[Callable[[], list[Tensor]], Outputs]:
         """Return the last inputs of a set that were timed, and what came out of that call.
 
-        `settled` of the outputs says whether they are what was there when the clock stopped.
+        The inputs are made, on the device, when they are asked for. `settled` of the outputs says
+        whether they are what was there when the clock stopped.
         """
         last = self._calls - 1 - (self._calls - 1 - index) % len(self._sets)
         turn = last // len(self._sets) % self._rounds
-        inputs = [
-            rolled(x, place(start + turn, x.numel(), shift))
-            for x, start, shift in zip(self._sets[index], self._starts, self._shifts)
-        ]
+        rows = list(zip(self._sets[index], self._starts, self._shifts))
+
+        def inputs() -> list[Tensor]:
+            return [
+                rolled(x.to(self.device), place(start + turn, x.numel(), shift))
+                for x, start, shift in rows
+            ]
+
         reply = self._ask("deliver", set=index, outputs=self._regions.clear(self._expected))
         tensors = self._regions.taken(self._expected)
         seen = self._seen[index] if index < len(self._seen) else None
