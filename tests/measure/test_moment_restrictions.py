@@ -25,6 +25,7 @@ from mercer.measure.moments import (
     LeastSquares,
     MomentProblem,
     NeuralKMM,
+    NeuralVMM,
     residual_problem,
 )
 from mercer.measure.moments.concave_dual import Dual, maximise
@@ -366,6 +367,44 @@ def test_network_as_model_and_as_instrument_function():
     with pytest.warns(ConvergenceWarning, match="infinite numbers after"):
         NeuralKMM(problem, network, entropy=1e-4, steps=500, dual_step=10.0, rank=5).fit(x, z)
     assert not neural.converged_ or math.isfinite(neural.value_)
+
+
+@pytest.mark.parametrize("regularisation", [0.0, 0.2])
+def test_a_linear_network_rests_where_the_generalised_method_of_moments_does(regularisation):
+    """There its best answer is known, and neither side can gain."""
+    x, z = confounded(80, 3)
+    z = z @ torch.linalg.inv(torch.linalg.cholesky(z.mT @ z / len(z)).mT)  # now z'z / n is 1
+    estimator = GMM(linear(), steps=20, regularisation=4 * regularisation, tolerance=1e-10)
+    oracle = estimator.fit(x, z)
+    m = z * linear()(x, oracle)  # [n, 2]
+    answer = torch.linalg.solve(
+        m.mT @ m / (2 * len(m)) + 2 * regularisation * torch.eye(2, dtype=F64), m.mean(dim=0)
+    )
+    network = nn.Linear(2, 1, bias=False).double()
+    with torch.no_grad():
+        network.weight.copy_(answer)
+    neural = NeuralVMM(
+        linear(), network, steps=200, step=1e-2, dual_step=3e-2, regularisation=regularisation
+    )
+    theta = oracle.clone().requires_grad_()
+    slopes = torch.autograd.grad(neural._payoff(x, z, theta), [theta, network.weight])
+    assert max(float(slope.abs().max()) for slope in slopes) < 1e-8
+    found = neural.fit(x, z, start=oracle + 0.5)  # and there it comes back to
+    assert float(found) == pytest.approx(float(oracle), abs=0.1)
+    assert neural.converged_
+
+
+def test_a_game_that_comes_to_infinite_numbers_says_so():
+    x, z = confounded(40, 0)
+    network = nn.Linear(2, 1, bias=False).double()
+    wild = NeuralVMM(linear(), network, steps=50, step=1e200, dual_step=1e200)
+    with pytest.warns(ConvergenceWarning, match="NeuralVMM has infinite numbers after . of 50"):
+        wild.fit(x, z)
+    assert not wild.converged_
+    assert math.isnan(wild.value_)
+    for make in (NeuralVMM, NeuralKMM):
+        with pytest.raises(ValueError, match="z must be given"):
+            make(linear(), network).fit(x)
 
 
 def test_warnings_say_what_did_not_converge():

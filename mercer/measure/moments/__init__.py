@@ -7,6 +7,7 @@ from mercer.measure.moments.kernel_moments import KMM, ConditionalKMM
 from mercer.measure.moments.least_squares import LeastSquares
 from mercer.measure.moments.maximum_restriction import MMR, maximum_moment
 from mercer.measure.moments.neural_moments import NeuralKMM
+from mercer.measure.moments.neural_variational import NeuralVMM
 from mercer.measure.moments.problem import MomentProblem, residual_problem
 from mercer.measure.moments.sieve import SMD
 from mercer.measure.moments.variational import VMM
@@ -24,6 +25,7 @@ __all__ = [
     "LeastSquares",
     "MomentProblem",
     "NeuralKMM",
+    "NeuralVMM",
     "maximum_moment",
     "residual_problem",
 ]

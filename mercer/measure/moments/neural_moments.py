@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
+import math
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from mercer import checks
-from mercer.learn.progress import Progress
-from mercer.linalg import ConvergenceWarning
+from mercer.measure.moments.game import Game
 from mercer.measure.moments.kernel_moments import KMM
-from mercer.measure.moments.optimistic_adam import OptimisticAdam
 from mercer.measure.moments.problem import MomentProblem
 
 
@@ -73,48 +70,35 @@ class NeuralKMM(KMM):
     ) -> None:
         super().__init__(problem, regularisation=regularisation, **outer)
         self.network = network
-        self.steps = checks.count("steps", steps)
-        self.step = float(checks.positive("step", step))
-        self.dual_step = float(checks.positive("dual_step", dual_step))
-        self.verbose = verbose
+        self.game = Game(steps=steps, step=step, dual_step=dual_step, verbose=verbose)
 
     def _estimate(self, x: Tensor, z: Tensor | None, start: Tensor) -> Tensor:
         if z is None:
             raise ValueError("z must be given: the restriction is conditional on it, got None")
         phi = self._discrepancy_coordinates(x, z)  # [N, r]
-        x, z = self._reference(x, z)
+        points, z = self._reference(x, z)
         mean, epsilon = phi[: self._n].mean(dim=0), self.entropy
-        theta = start.clone().requires_grad_()
         f = torch.zeros_like(mean, requires_grad=True)
         eta = f.new_zeros(1, requires_grad=True)
-        dual = [f, eta, *self.network.parameters()]
-        down = OptimisticAdam([theta], self.step)
-        up = OptimisticAdam(dual, self.dual_step, ascend=True)
-        with Progress(self.verbose, "kernel method of moments") as progress:
-            for k in range(1, self.steps + 1):
-                h = self.network(z)  # [N, q]
-                restricted = (h * self.problem(x, theta)).sum(dim=1)  # [N]
-                u = (phi @ f + eta - restricted) / epsilon
-                payoff = mean @ f + eta.sum() - f @ f / 2 - epsilon * self.conjugate.value(u).mean()
-                payoff = payoff - self.regularisation * h.square().sum(dim=1).mean()
-                slopes = torch.autograd.grad(
-                    payoff + (self.penalty * theta**2).sum() / 2, [theta, *dual]
-                )
-                if not all(bool(torch.isfinite(slope).all()) for slope in slopes):
-                    return self._diverged(theta, k)
-                down.step(slopes[:1])
-                up.step(slopes[1:])
-                progress({"iteration": k, "of": self.steps, "payoff": float(payoff.detach())})
-        self.value_, self.converged_ = float(payoff.detach()), True
-        self.weights_ = self.conjugate.slope(u).detach() / len(x)
-        return theta.detach()
 
-    def _diverged(self, theta: Tensor, k: int) -> Tensor:
-        self.value_, self.converged_ = float("nan"), False
-        warnings.warn(
-            f"NeuralKMM has infinite numbers after {k} of {self.steps} steps; take smaller steps "
-            "or a larger entropy",
-            ConvergenceWarning,
-            stacklevel=4,
+        def entropic(theta: Tensor, h: Tensor) -> Tensor:
+            restricted = (h * self.problem(points, theta)).sum(dim=1)  # [N]
+            return (phi @ f + eta - restricted) / epsilon
+
+        def payoff(theta: Tensor) -> Tensor:
+            h = self.network(z)  # [N, q]
+            u = entropic(theta, h)
+            dual = mean @ f + eta.sum() - f @ f / 2 - epsilon * self.conjugate.value(u).mean()
+            dual = dual - self.regularisation * h.square().sum(dim=1).mean()
+            return dual + (self.penalty * theta**2).sum() / 2
+
+        adversary = [f, eta, *self.network.parameters()]
+        theta, self.value_ = self.game.play(
+            payoff, start, adversary, name="NeuralKMM", advice="a larger entropy"
         )
-        return theta.detach()
+        self.converged_ = math.isfinite(self.value_)
+        if self.converged_:
+            with torch.no_grad():
+                u = entropic(theta, self.network(z))
+            self.weights_ = self.conjugate.slope(u) / len(points)
+        return theta
