@@ -7,6 +7,7 @@ import pytest
 
 from mercer.lab import Candidate
 from mercer.lab.models import Completion, Proposer
+from mercer.lab.problems import find
 from mercer.lab.search import (
     Budget,
     Database,
@@ -27,6 +28,7 @@ from mercer.lab.search import (
 )
 from mercer.lab.search.prompt import question, synthesise
 from mercer.lab.search.propose import code
+from mercer.lab.search.structure import structure
 from tests.lab.searching import Doubled, Verdict, Walker, evaluate, number
 
 DRAW = random.Random(0)
@@ -185,6 +187,32 @@ def test_our_notes_are_found_by_what_they_are_about():
     assert notes("softmax of every row")[0].name == "row_reduction"
     assert notes("transposition")[0].name == "transposition"
     assert question(Doubled, [], [entry(0, None)]).endswith("value")
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("softmax", ("row reduction",)),
+        ("column_sum", ("column reduction",)),
+        ("batch_norm", ("few rows",)),
+        ("cumulative_sum", ("scan",)),
+        ("heads_first", ("transposition",)),
+        ("squared_relu", ("elementwise",)),
+        ("column_gather", ()),
+        ("linear_recurrence", ()),  # another graph at every size
+    ],
+)
+def test_the_structure_of_a_reference(name, kinds):
+    assert structure(find(name)) == kinds
+
+
+def test_the_heading_and_the_structure_find_the_note_of_a_kind():
+    """Its summary speaks of squares and weights; what it does is a chain on single entries."""
+    retrieve = Retrieval(own_notes())
+    asked = question(find("squared_relu"), [], [])
+    assert "elementwise" in [note.name for note in retrieve(asked)]
+    plain, headed = Note("a", "rows. caches"), Note("b", "# rows\ncaches")
+    assert [n.name for n in Retrieval([plain, headed])("rows")] == ["b", "a"]
 
 
 def test_evaluations_refuse_times_that_are_none():

@@ -9,6 +9,7 @@ from mercer.lab.problem import Problem
 from mercer.lab.search.entry import Entry
 from mercer.lab.search.policy import ranked
 from mercer.lab.search.retrieval import Note
+from mercer.lab.search.structure import structure
 
 RULES = """Answer with one Python module in a ```python block. It defines
 `class ModelNew(nn.Module)` with the constructor, the `forward` and the parameters' names of the
@@ -73,10 +74,17 @@ def synthesise(
 
 
 def question(problem: Problem, parents: Sequence[Entry], history: Sequence[Entry]) -> str:
-    """Return what to look up notes by: the problem, the language, what went wrong last."""
+    """Return what to look up notes by: the problem, its kind, the language, the last failure."""
     failed = [f"{e.failure} {e.reason} {e.error}" for e in history if e.failure][-1:]
     used = [p.language for p in parents]
-    words = [problem.name, problem.summary, *sorted(problem.tags), *used, *failed]
+    words = [
+        problem.name,
+        problem.summary,
+        *sorted(problem.tags),
+        *structure(problem),
+        *used,
+        *failed,
+    ]
     return " ".join(words).strip()
 
 

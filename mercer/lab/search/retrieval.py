@@ -12,6 +12,7 @@ from importlib.resources import files
 COMMON = """an and are as at be by each every for from has in into is it its not of on one or than
 that the then they to which with"""
 SATURATION, LENGTH = 1.5, 0.75  # the usual k1 and b
+HEADING = 3  # times that a word of the heading counts
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def words(text: str) -> list[str]:
 
 
 class Retrieval:
-    """Ranks notes by BM25.
+    """Ranks notes by BM25, a heading in the first line counting threefold.
 
     Parameters
     ----------
@@ -60,7 +61,7 @@ class Retrieval:
 
     def __init__(self, notes: Sequence[Note]) -> None:
         self.notes = list(notes)
-        self.counts = [Counter(words(note.text)) for note in self.notes]
+        self.counts = [Counter(words(_emphasised(note.text))) for note in self.notes]
         self.lengths = [sum(c.values()) for c in self.counts]
         self.mean = sum(self.lengths) / max(len(self.notes), 1)
         holding = Counter(word for count in self.counts for word in count)
@@ -81,6 +82,12 @@ class Retrieval:
         scores = [self.score(question, k) for k in range(len(self.notes))]
         order = sorted(range(len(scores)), key=lambda k: (-scores[k], k))
         return [self.notes[k] for k in order[:most] if scores[k] > 0]
+
+
+def _emphasised(text: str) -> str:
+    """The text with its first line, if that is a heading, as often as its words count."""
+    heading, _, body = text.partition("\n")
+    return "\n".join([heading] * HEADING + [body]) if heading.startswith("#") else text
 
 
 def own_notes() -> list[Note]:
