@@ -331,6 +331,27 @@ def test_a_profile_is_told_before_its_picture_fails(folder, monkeypatch, capsys)
     assert shown.err.endswith("mercer: a.png: No space left on device\n")
 
 
+def test_the_best_program_is_written_where_out_says(folder, monkeypatch, capsys):
+    best = Entry(0, "d", "def f(): pass\n", "cpp", "", (), 0, "judged", True, "", "", "", 1.0, 2.0)
+    result = Result("softmax", 1, best, (best,), "so", 3.0)
+    monkeypatch.setattr(evolve_command, "open_pool", lambda *options: nullcontext(Idle()))
+    monkeypatch.setattr(evolve_command, "Evaluator", lambda *a, **o: nullcontext())
+    monkeypatch.setattr(evolve_command, "_Noted", lambda *a: None)
+    monkeypatch.setattr(evolve_command, "evolve", lambda *a, **o: result)
+    line = ["lab", "evolve", "softmax", "--resume", "--device", "cpu", "--database", "s.db"]
+    assert app.run([*line, "--out", "best.py"]) == 0
+    assert (folder / "best.py").read_text() == best.source
+    capsys.readouterr()
+    refusals = {
+        "s.db": "--out must not be the database itself",
+        "no/a.py": "there is no folder no for a.py",
+        ".": ". is a directory; --out must name a file",
+    }
+    for out, sentence in refusals.items():
+        assert app.run([*line, "--out", out]) == 2
+        assert sentence in capsys.readouterr().err
+
+
 def test_one_candidate_is_singular(folder, monkeypatch, capsys):
     result = Result("softmax", 1, None, (Entry(0, "d", "", "cpp", "", (), 0, "judged"),), "so", 3.0)
     monkeypatch.setattr(evolve_command, "open_pool", lambda *options: nullcontext(Idle()))

@@ -89,6 +89,21 @@ def test_torch_runs_with_threads(roomy):
         assert value(worker, program) == [(x @ x).sum().item(), 2]
 
 
+def test_memory_of_one_result_goes_to_the_next(roomy):
+    """Else calls that are timed would take page faults, in some workers and not in others."""
+    program = """
+    import resource, torch
+    def faults(size):
+        torch.empty(size, dtype=torch.uint8).fill_(1)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(8):
+        first = faults(64 << 20)
+    value = [faults(size << 20) - first for size in (64, 8, 64)]
+    """
+    with roomy.worker({"in": 1}) as worker:
+        assert max(value(worker, program)) < 64
+
+
 def test_a_compiled_library_can_be_built_and_called(roomy):
     program = """
     import ctypes, subprocess

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from mercer.cli.atomic import new_file
 from mercer.cli.bad_input import BadInput
 from mercer.cli.complain import complain
 from mercer.cli.lab.duration import seconds
@@ -55,6 +56,7 @@ class Request:
     size: str | None
     database: Path | None
     resume: bool
+    out: Path | None
     seed: int
     device: str
     isolation: str
@@ -78,6 +80,10 @@ def evolve_kernel(request: Request, answer: Answer | None) -> int:
         raise BadInput(f"--baseline must be one of {', '.join(MODES)}, got {baseline!r}")
     path = request.database or Path(f"{problem.name}.db")
     _check_database(path, problem, request)
+    if request.out is not None:
+        check_place(request.out, "--out")
+        if request.out.resolve() == path.resolve():
+            raise BadInput("--out must not be the database itself")
     proposer = proposer_of(
         request.model, request.model_name, problem, size=size, language=language, device=device
     )
@@ -116,6 +122,9 @@ def evolve_kernel(request: Request, answer: Answer | None) -> int:
         answer({"database": str(path), "baseline": baseline, **result.json()})
     else:
         say(_told(result, baseline, path))
+    if request.out is not None and result.best is not None:  # what was found is told by now
+        with new_file(request.out) as fresh:
+            fresh.write_text(result.best.source)
     return 0 if result.best is not None else 1
 
 

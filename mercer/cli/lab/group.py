@@ -125,6 +125,7 @@ def evolve(
     size: Size = None,
     database: Annotated[Optional[Path], Option(help="Default: PROBLEM.db.")] = None,  # noqa: UP045
     resume: Annotated[bool, Option("--resume", help="Go on with the search in it.")] = False,
+    out: Annotated[Optional[Path], Option(help="A file for the best program.")] = None,  # noqa: UP045
     seed: Annotated[int, Option(help="Of every random choice.")] = 0,
     device: Device = "auto",
     isolation: Isolation = "namespaces",
@@ -136,7 +137,7 @@ def evolve(
 
     request = Request(
         problem, reference, budget, policy, model, model_name, language, baseline, size, database,
-        resume, seed, device, isolation,
+        resume, out, seed, device, isolation,
     )  # fmt: skip
     with answering(as_json) as answer:
         code = evolve_kernel(request, answer)

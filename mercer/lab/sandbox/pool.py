@@ -125,7 +125,7 @@ class Pool:
                 pass_fds=[other.fileno()],
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
-                env=environment.clean(os.environ),
+                env=environment.clean(os.environ, self.device),
             )
         return control
 
