@@ -301,7 +301,7 @@ def test_what_a_profiled_program_prints_is_no_part_of_the_json(folder, capfd):
 
 
 def test_what_a_reference_prints_is_no_part_of_the_json(folder, monkeypatch, capfd):
-    def checked(problem, candidate, *, pool, device, seeds, verifier):
+    def checked(problem, candidate, **options):
         problem.reference("odd")(*problem.draw("odd", seed=0))
         return Verdict(True, "right", "")
 
@@ -316,6 +316,18 @@ def test_what_a_reference_prints_is_no_part_of_the_json(folder, monkeypatch, cap
     assert json.loads(shown.out)["right"] is True
     assert "at import" in shown.err
     assert "in forward" in shown.err
+
+
+@pytest.mark.parametrize(("flags", "backward"), [([], None), (["--forward"], False)])
+def test_gradients_are_checked_unless_it_is_forward_only(folder, monkeypatch, flags, backward):
+    def checked(problem, candidate, **options):
+        assert options["backward"] is backward
+        return Verdict(True, "right", "")
+
+    (folder / "c.py").write_text("# problem: softmax\n" + CANDIDATE)
+    monkeypatch.setattr(check_command, "open_pool", lambda *options: nullcontext())
+    monkeypatch.setattr(check_command, "check", checked)
+    assert app.run(["lab", "check", "c.py", "--device", "cpu", *flags]) == 0
 
 
 def test_a_profile_is_told_before_its_picture_fails(folder, monkeypatch, capsys):
@@ -340,7 +352,7 @@ def test_the_best_program_is_written_where_out_says(folder, monkeypatch, capsys)
     monkeypatch.setattr(evolve_command, "evolve", lambda *a, **o: result)
     line = ["lab", "evolve", "softmax", "--resume", "--device", "cpu", "--database", "s.db"]
     assert app.run([*line, "--out", "best.py"]) == 0
-    assert (folder / "best.py").read_text() == best.source
+    assert (folder / "best.py").read_text() == "# problem: softmax\n" + best.source
     capsys.readouterr()
     refusals = {
         "s.db": "--out must not be the database itself",

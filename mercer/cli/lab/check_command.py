@@ -19,6 +19,7 @@ def check_candidate(
     isolation: str,
     seeds: int,
     static: bool,
+    forward: bool,
     answer: Answer | None,
 ) -> int:
     """Check a file, print the verdict, and return 0 if it is right, else 1."""
@@ -30,7 +31,15 @@ def check_candidate(
     with waiting(f"checking {file.name} for {of.name}"), open_pool(device, isolation) as pool:
         verifier = StaticVerifier() if static else None
         try:
-            verdict = check(of, candidate, pool=pool, device=device, seeds=seeds, verifier=verifier)
+            verdict = check(
+                of,
+                candidate,
+                pool=pool,
+                device=device,
+                seeds=seeds,
+                backward=False if forward else None,
+                verifier=verifier,
+            )
         except RuntimeError as error:
             raise BadInput(f"{of.name} cannot be checked: {error}") from error
     if answer is not None:

@@ -124,7 +124,8 @@ def evolve_kernel(request: Request, answer: Answer | None) -> int:
         say(_told(result, baseline, path))
     if request.out is not None and result.best is not None:  # what was found is told by now
         with new_file(request.out) as fresh:
-            fresh.write_text(result.best.source)
+            named_problem = f"# problem: {problem.name}\n" if request.problem else ""
+            fresh.write_text(named_problem + result.best.source)
     return 0 if result.best is not None else 1
 
 

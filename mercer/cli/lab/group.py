@@ -46,6 +46,9 @@ def check(
     static: Annotated[
         bool, Option("--static", help="Refuse texts that a kernel has no business with, first.")
     ] = False,
+    forward: Annotated[
+        bool, Option("--forward", help="Without gradients, as evolve's programs are.")
+    ] = False,
     device: Device = "auto",
     isolation: Isolation = "namespaces",
     as_json: Json = False,
@@ -58,7 +61,9 @@ def check(
     from mercer.cli.lab.live import answering
 
     with answering(as_json) as answer:
-        code = check_candidate(file, problem, reference, device, isolation, seeds, static, answer)
+        code = check_candidate(
+            file, problem, reference, device, isolation, seeds, static, forward, answer
+        )
     raise typer.Exit(code)
 
 
